@@ -1,0 +1,212 @@
+"""The ledger: the only place where money moves.
+
+Every payment names payer, payee, amount, reason and a reference; they sum to zero over all parties and the
+outside account.  Books by party: cash, debt, inventory at cost, plant, equity; a quarter's income statement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from env.calendar import is_quarter_start
+from env.streams import stream
+from env.world import Floats, Ints
+
+if TYPE_CHECKING:
+    from env.world import World
+
+REASONS = (
+    "goods", "freight", "export_handling", "export_duty", "import_tariff", "variable_cost", "fixed_cost", "product_sales",
+    "overhead", "interest", "debt_drawn", "debt_repaid", "dividend", "equity", "capex", "state_support", "floor_payment",
+    "floor_clawback", "tailings_cost", "writedown", "grant", "penalty", "prepayment",
+)  # fmt: skip
+REASON = {name: i for i, name in enumerate(REASONS)}
+#: income-statement column of a payment, for the payer and for the payee (see BOOK_ITEMS in env.build)
+REVENUE, COGS, VARIABLE, FIXED, FREIGHT, INTEREST, SUPPORT, OTHER, DEPRECIATION, CAPEX, DIVIDENDS, EQUITY, DRAWN, REPAID = range(14)
+OUTSIDE = 0
+OPEX_LIFE_YEARS = 15.0
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """Payments of one week, kept as arrays until they are booked."""
+
+    payer: list[Ints] = field(default_factory=list)
+    payee: list[Ints] = field(default_factory=list)
+    usd: list[Floats] = field(default_factory=list)
+    reason: list[int] = field(default_factory=list)
+    ref: list[str] = field(default_factory=list)
+
+    def pay(self, payer: Ints, payee: Ints, usd: Floats, reason: str, n_parties: int, ref: str = "") -> None:
+        """Book many payments of one reason, summed by pair of parties; negative amounts are refused."""
+        key = payer * n_parties + payee
+        pairs, inverse = np.unique(key, return_inverse=True)
+        amount = np.bincount(inverse, weights=usd, minlength=len(pairs))
+        keep = amount > 0.0
+        if keep.any():
+            self.payer.append(pairs[keep] // n_parties)
+            self.payee.append(pairs[keep] % n_parties)
+            self.usd.append(amount[keep])
+            self.reason.append(REASON[reason])
+            self.ref.append(ref)
+
+    def one(self, payer: int, payee: int, usd: float, reason: str, ref: str = "") -> None:
+        """Book one payment."""
+        if usd > 0.0:
+            self.payer.append(np.array([payer]))
+            self.payee.append(np.array([payee]))
+            self.usd.append(np.array([usd]))
+            self.reason.append(REASON[reason])
+            self.ref.append(ref)
+
+
+#: how a payment enters the income statement: (item of the payer, sign), (item of the payee, sign)
+ENTRY: dict[str, tuple[tuple[int, float] | None, tuple[int, float] | None]] = {
+    "goods": (None, (REVENUE, 1.0)),  # the buyer's side becomes inventory
+    "freight": (None, (OTHER, 1.0)),
+    "export_handling": (None, (OTHER, 1.0)),
+    "export_duty": (None, (OTHER, 1.0)),
+    "import_tariff": (None, (OTHER, 1.0)),
+    "variable_cost": (None, (OTHER, 1.0)),  # becomes part of inventory cost
+    "fixed_cost": ((FIXED, -1.0), (OTHER, 1.0)),
+    "product_sales": ((OTHER, -1.0), (REVENUE, 1.0)),
+    "overhead": ((FIXED, -1.0), (OTHER, 1.0)),
+    "interest": ((INTEREST, -1.0), (OTHER, 1.0)),
+    "debt_drawn": (None, (DRAWN, 1.0)),
+    "debt_repaid": ((REPAID, -1.0), None),
+    "dividend": ((DIVIDENDS, -1.0), (OTHER, 1.0)),
+    "equity": ((OTHER, -1.0), (EQUITY, 1.0)),
+    "capex": ((CAPEX, -1.0), (OTHER, 1.0)),
+    "state_support": ((OTHER, -1.0), (SUPPORT, 1.0)),
+    "floor_payment": ((OTHER, -1.0), (SUPPORT, 1.0)),
+    "floor_clawback": ((SUPPORT, -1.0), (OTHER, 1.0)),
+    "tailings_cost": ((OTHER, -1.0), (OTHER, 1.0)),
+    "writedown": ((OTHER, -1.0), None),
+    "grant": ((OTHER, -1.0), (SUPPORT, 1.0)),
+    "penalty": ((OTHER, -1.0), (OTHER, 1.0)),
+    "prepayment": ((OTHER, -1.0), (SUPPORT, 1.0)),
+}
+INCOME_ITEMS = (REVENUE, COGS, FIXED, INTEREST, SUPPORT, OTHER, DEPRECIATION)
+
+
+def post(world: World, ledger: Ledger) -> tuple[Ints, Ints, Floats, Ints]:
+    """Move the cash of a week's payments and enter them in the books.  Returns the rows for the record."""
+    st, s = world.structure, world.state
+    n = len(st.parties)
+    if not ledger.usd:
+        empty = np.zeros(0, np.int64)
+        return empty, empty, np.zeros(0), empty
+    payer, payee, usd = (np.concatenate(x) for x in (ledger.payer, ledger.payee, ledger.usd))
+    reason = np.repeat(np.array(ledger.reason), [len(x) for x in ledger.usd])
+    s.cash -= np.bincount(payer, weights=usd, minlength=n)
+    s.cash += np.bincount(payee, weights=usd, minlength=n)
+    for name, (out, into) in ENTRY.items():
+        rows = reason == REASON[name]
+        if not rows.any():
+            continue
+        if out is not None:
+            s.quarter_book[:, out[0]] += out[1] * np.bincount(payer[rows], weights=usd[rows], minlength=n)
+        if into is not None:
+            s.quarter_book[:, into[0]] += into[1] * np.bincount(payee[rows], weights=usd[rows], minlength=n)
+        if name == "debt_drawn":
+            s.debt += np.bincount(payee[rows], weights=usd[rows], minlength=n)
+        elif name == "debt_repaid":
+            s.debt -= np.bincount(payer[rows], weights=usd[rows], minlength=n)
+        elif name == "equity":
+            s.equity_in += np.bincount(payee[rows], weights=usd[rows], minlength=n)
+        elif name == "capex":
+            s.plant += np.bincount(payer[rows], weights=usd[rows], minlength=n)
+    return payer, payee, usd, reason
+
+
+def inventory(world: World) -> Floats:
+    """Inventory at cost by party (P,) USD: stock, work in progress, goods at sea."""
+    st, s = world.structure, world.state
+    n = len(st.parties)
+    total = np.bincount(st.holder_party, weights=s.cost.sum(axis=1), minlength=n)
+    total += np.bincount(st.site_party[st.r_site], weights=s.wip_cost.sum(axis=1), minlength=n)
+    return total + np.bincount(st.holder_party[st.b_holder], weights=s.sea_cost.sum(axis=1), minlength=n)
+
+
+def earn(world: World, before: Floats) -> None:
+    """Add the week's result (income items less dividends since `before`, (P, ITEMS)) to retained earnings."""
+    s = world.state
+    change = s.quarter_book - before
+    s.retained += change[:, list(INCOME_ITEMS)].sum(axis=1) + change[:, DIVIDENDS]
+
+
+def interest_and_credit(world: World, ledger: Ledger) -> None:
+    """Interest on debt; firms short of cash draw on their line, firms with plenty pay debt down a little."""
+    st, s, p = world.structure, world.state, world.params
+    private = np.array([k not in ("state", "defence", "agency", "lender", "outside") for k in st.party_kind])
+    rows = np.flatnonzero((s.debt > 0) & (s.restructuring <= 0))
+    ledger.pay(rows, np.zeros(len(rows), np.int64), s.debt[rows] * st.party_rate[rows] / 52.0, "interest", len(st.parties))
+    line = p["finance.credit_line"] * s.sales_year
+    base_debt = s.sales_year * 0.6 + s.plant  # what lenders accept as a whole
+    short = np.flatnonzero(private & (s.cash < 0) & (s.debt < base_debt + line) & (s.restructuring <= 0))
+    room = np.maximum(base_debt + line - s.debt, 0.0)
+    ledger.pay(np.zeros(len(short), np.int64), short, np.minimum(-s.cash, room)[short], "debt_drawn", len(st.parties))
+
+
+def support(world: World, ledger: Ledger) -> None:
+    """A state tops its own enterprises up when they run out of cash (soft budget)."""
+    st, s = world.structure, world.state
+    for i in np.flatnonzero(st.party_soft & (s.cash < 0)):
+        owner = st.parties.index.get(_place_of(world, int(i)).lower(), OUTSIDE)
+        ledger.one(owner, int(i), float(-s.cash[i] + 8.0 / 52.0 * s.sales_year[i]), "state_support")
+
+
+def _place_of(world: World, party: int) -> str:
+    code = world.structure.parties.codes[party]
+    return next((p.place for p in world.structure.spec.parties if p.code == code), "")
+
+
+def defaults(world: World) -> list[int]:
+    """Firms that have been out of cash and credit too long default; returns their indices."""
+    st, s, p = world.structure, world.state, world.params
+    private = np.array([k in ("producer", "oem", "trader", "aggregate", "soe") for k in st.party_kind])
+    dry = private & (s.cash < 0.0) & ~st.party_soft
+    s.dry_weeks = np.where(dry, s.dry_weeks + 1.0, 0.0)
+    s.restructuring = np.maximum(s.restructuring - 1.0, 0.0)
+    failed = [int(i) for i in np.flatnonzero((s.dry_weeks > p["finance.liquidity_weeks"]) & (s.restructuring <= 0))]
+    return failed
+
+
+def restructure(world: World, party: int, ledger: Ledger) -> bool:
+    """Write debt down to what creditors recover, let new owners fill the till; returns whether output goes on."""
+    st, s, p = world.structure, world.state, world.params
+    loss = s.debt[party] * (1.0 - p["finance.debt_recovery"])
+    s.debt[party] -= loss
+    s.equity_in[party] += loss  # creditors become owners
+    s.restructuring[party] = p["finance.restructuring_weeks"]
+    s.dry_weeks[party] = 0.0
+    need = max(0.0, -s.cash[party]) + 8.0 / 52.0 * s.sales_year[party]
+    ledger.one(OUTSIDE, party, float(need), "equity", "restructuring")
+    goes_on = stream(world.seed, "default", st.parties.codes[party], s.week).random() < p["finance.output_continues"]
+    if not goes_on:
+        s.site_on[st.site_party == party] = 0.0
+    return bool(goes_on)
+
+
+def dividends(world: World, ledger: Ledger) -> None:
+    """At quarter's end firms pay out part of a positive result while cash exceeds half a year of cost."""
+    st, s, p = world.structure, world.state, world.params
+    if not is_quarter_start(world.date):
+        return
+    private = np.array([k in ("producer", "soe", "oem", "trader", "aggregate") for k in st.party_kind])
+    net = s.quarter_book[:, list(INCOME_ITEMS)].sum(axis=1)
+    spare = s.cash - 0.5 * s.sales_year
+    pay = np.where(private & (net > 0) & (spare > 0), np.minimum(p["finance.dividend"] * net, spare), 0.0)
+    rows = np.flatnonzero(pay > 0)
+    ledger.pay(rows, np.zeros(len(rows), np.int64), pay[rows], "dividend", len(st.parties))
+
+
+def depreciate(world: World) -> None:
+    """Weekly straight-line depreciation of plant."""
+    s = world.state
+    amount = s.plant / (OPEX_LIFE_YEARS * 52.0)
+    s.plant -= amount
+    s.quarter_book[:, DEPRECIATION] -= amount

@@ -1,0 +1,183 @@
+"""Bilateral offtakes in force: weekly nomination, delivery, price.
+
+A contract is a row of terms plus running totals.  Each week the buyer nominates a share of what it needs
+(within minimum and maximum take), the seller delivers what its stock allows, the lane what licence, quota
+or embargo leave; the rest is a recorded shortfall.  Richer terms plug in here as further columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from env.axes import CLASSES
+from env.calendar import week_index
+from env.world import Floats, Ints
+
+if TYPE_CHECKING:
+    from env.spec import ContractSpec
+    from env.world import Structure, World
+
+PENDING, ACTIVE, ENDED, TERMINATED = 0, 1, 2, 3
+STATUS = ("pending", "active", "ended", "terminated")
+FIXED, INDEX, FORMULA = 0, 1, 2
+RULES = ("fixed", "index", "formula")
+MAX_TAKE = 1.15  # of the yearly rate a buyer may nominate in a week
+FAR_WEEK = 10**6
+
+
+def _f() -> Floats:
+    return np.zeros(0)
+
+
+def _i() -> Ints:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(slots=True, eq=False)
+class ContractTable:
+    """All contracts, one array element each (shape C).  `kg` is the yearly volume as a weekly rate."""
+
+    code: list[str] = field(default_factory=list)
+    seller_slot: Ints = field(default_factory=_i)
+    buyer_slot: Ints = field(default_factory=_i)
+    kg: Floats = field(default_factory=_f)
+    share: Floats = field(default_factory=_f)
+    min_take: Floats = field(default_factory=_f)
+    rolling: Ints = field(default_factory=_i)
+    captive: Ints = field(default_factory=_i)
+    rule: Ints = field(default_factory=_i)
+    fixed_price: Floats = field(default_factory=_f)
+    factor: Floats = field(default_factory=_f)
+    lag: Floats = field(default_factory=_f)
+    index_mean: Floats = field(default_factory=_f)
+    signed: Ints = field(default_factory=_i)
+    start: Ints = field(default_factory=_i)
+    end: Ints = field(default_factory=_i)
+    status: Ints = field(default_factory=_i)
+    delivered: Floats = field(default_factory=_f)
+    short: Floats = field(default_factory=_f)
+    paid: Floats = field(default_factory=_f)
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @classmethod
+    def opening(cls, st: Structure) -> ContractTable:
+        """Contracts of the specification."""
+        table = cls()
+        rows = [_spec_row(st, c) for c in st.spec.contracts]
+        if rows:
+            table.code = [r[0] for r in rows]
+            columns = list(zip(*(r[1:] for r in rows), strict=True))
+            for f, values in zip(list(fields(cls))[1:17], columns, strict=True):
+                kind = np.int64 if getattr(table, f.name).dtype == np.int64 else np.float64
+                setattr(table, f.name, np.array(values, dtype=kind))
+            for name in ("delivered", "short", "paid"):
+                setattr(table, name, np.zeros(len(rows)))
+        return table
+
+    def add(self, code: str, **terms: float) -> int:
+        """Append a contract; unnamed columns are zero.  Returns its row."""
+        self.code.append(code)
+        for f in list(fields(self))[1:]:
+            old = getattr(self, f.name)
+            setattr(self, f.name, np.append(old, np.array(terms.get(f.name, 0)).astype(old.dtype)))
+        return len(self.code) - 1
+
+    def mean_transit(self, st: Structure) -> Floats:
+        """Volume-weighted transit weeks of the usual supply of each buy slot (B,)."""
+        weight = np.zeros(len(st.b_holder))
+        weeks = np.zeros(len(st.b_holder))
+        if len(self):
+            transit = st.transit_weeks[st.s_node[self.seller_slot], st.b_node[self.buyer_slot]]
+            np.add.at(weight, self.buyer_slot, self.kg)
+            np.add.at(weeks, self.buyer_slot, self.kg * transit)
+        return np.divide(weeks, weight, out=np.zeros_like(weeks), where=weight > 0)
+
+
+def _spec_row(st: Structure, c: ContractSpec) -> tuple[str | float, ...]:
+    good = st.goods.index[c.good]
+    seller = find_slot(st, c.seller, c.good, c.seller_node, c.seller_holder, sells=True)
+    buyer = find_slot(st, c.buyer, c.good, c.buyer_node, c.buyer_holder, sells=False)
+    feed = st.good_stage[good] in ("concentrate", "seg", "swarf")
+    rule = FIXED if c.price_rule == "fixed" else FORMULA if feed else INDEX
+    start = week_index(st.spec.start, c.start)
+    end = FAR_WEEK if c.end >= date(2099, 1, 1) else week_index(st.spec.start, c.end)
+    status = ACTIVE if start <= -st.spec.burn_in_weeks else PENDING
+    return (
+        c.code, seller, buyer, c.volume_t_per_year * 1e3 / 52, c.share_of_need, c.min_take_share, int(c.rolling),
+        int(c.captive), rule, c.price_usd_per_kg, c.index_factor, max(1, c.index_lag_weeks),
+        st.base_price[good], start, start, end, status,
+    )  # fmt: skip
+
+
+def find_slot(st: Structure, party: str, good: str, node: str, holder: str = "", *, sells: bool) -> int:
+    """Slot of a party for a good at a node (first by code); -1 when it has none."""
+    g, n, p = st.goods.index[good], st.nodes.index[node], st.parties.index[party]
+    table = st.sell_slot if sells else st.buy_slot
+    if holder:
+        return table.get((st.holders.index[holder], g), -1)
+    found = [slot for (h, gg), slot in table.items() if gg == g and st.holder_party[h] == p and st.holder_node[h] == n]
+    return min(found, default=-1)
+
+
+def nominate(world: World, need: Floats) -> Floats:
+    """Nominations of this week (C,) kg: a share of each buyer's need within minimum and maximum take."""
+    c: ContractTable = world.state.contracts
+    if not len(c):
+        return np.zeros(0)
+    wish = c.share * need[c.buyer_slot]
+    low = np.where(c.captive == 1, 0.0, c.min_take * c.kg)
+    # a firm that passes goods on inside the group, or a programme of its own grade, takes what it can
+    high = np.where(c.captive == 1, 2.0, MAX_TAKE) * c.kg
+    return np.where(c.status == ACTIVE, np.clip(wish, low, high), 0.0)
+
+
+def deliver(world: World, need: Floats, lane_cap: Floats) -> tuple[Floats, Floats]:
+    """Delivered kg and price by contract (C,), (C,); `lane_cap` (G, N, D) shrinks by what is shipped."""
+    st, s = world.structure, world.state
+    c: ContractTable = s.contracts
+    wish = nominate(world, need)
+    if not len(c):
+        return wish, wish
+    stock = s.stock[st.s_holder, st.s_good] * (1.0 - s.hold)
+    asked = np.bincount(c.seller_slot, weights=wish, minlength=len(stock))
+    ratio = np.divide(stock, asked, out=np.ones_like(stock), where=asked > stock)
+    kg = wish * np.clip(ratio, 0.0, 1.0)[c.seller_slot]
+    good, origin = st.s_good[c.seller_slot], st.s_node[c.seller_slot]
+    dest = st.b_dest[c.buyer_slot]
+    closed = ~st.lane_open[good, origin, dest // len(CLASSES)]
+    kg[closed] = 0.0
+    cap = lane_cap[good, origin, dest]
+    if not np.all(np.isinf(cap)):
+        key = (good * len(st.nodes) + origin) * st.n_dest + dest
+        flow = np.bincount(key, weights=kg, minlength=lane_cap.size)[key]
+        kg *= np.where(flow > cap, np.divide(cap, flow, out=np.zeros_like(cap), where=flow > 0), 1.0)
+        np.subtract.at(lane_cap.reshape(-1), key, kg)
+        np.maximum(lane_cap, 0.0, out=lane_cap)
+    price = np.where(c.rule == FIXED, c.fixed_price, c.factor * c.index_mean)
+    c.delivered += kg
+    c.short += wish - kg
+    c.paid += kg * price
+    return kg, price
+
+
+def roll(world: World, index_at_hub: Floats, formula: Floats) -> None:
+    """Move index means on, start and end contracts, re-rate annual frames at New Year."""
+    s = world.state
+    c: ContractTable = s.contracts
+    if not len(c):
+        return
+    good = world.structure.s_good[c.seller_slot]
+    target = np.where(c.rule == FORMULA, formula[good], index_at_hub[good])
+    c.index_mean += (target - c.index_mean) / c.lag
+    c.status[(c.status == PENDING) & (c.start <= s.week)] = ACTIVE
+    c.status[(c.status == ACTIVE) & (c.end < s.week)] = ENDED
+    if world.date.month == 1 and world.date.day <= 7:
+        annual = (c.rolling == 1) & (c.status == ACTIVE)
+        fresh = c.share * s.expected_use[c.buyer_slot]
+        c.kg = np.where(annual, fresh, c.kg)

@@ -1,0 +1,62 @@
+"""Price floor as a contract: pay = max(0, F - R) x (sold + k x stockpiled); clawback above a mark, capped a year."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from env.calendar import WEEKS_PER_YEAR, is_quarter_start
+from env.instruments.base import Handler, Rule
+from env.quotes import DOMESTIC
+
+if TYPE_CHECKING:
+    from env.books import Ledger
+    from env.world import World
+
+
+class PriceFloor(Handler):
+    """Quarterly settlement against the leading domestic index ex VAT (mean of the quarter's weeks)."""
+
+    kind = "offer_floor"
+    supersedes = False
+
+    def scope(self, rule: Rule) -> tuple[object, ...]:
+        """One floor per seller and good."""
+        return (rule.kind, rule.actor, rule.terms.to, rule.terms.good)
+
+    def settle(self, world: World, rule: Rule, ledger: Ledger) -> None:
+        """Count the week's kilograms and reference; pay at quarter's end."""
+        st, s, t, total = world.structure, world.state, rule.terms, rule.totals
+        g = st.goods.index[t.good]
+        seller = st.parties.index[t.to]
+        mine = (st.s_good == g) & (st.holder_party[st.s_holder] == seller)
+        made = float(s.week_made[mine].sum())
+        sold = float(s.week_sold[mine].sum())
+        # own use further down the chain counts as sold, as in the published agreement on all production
+        own = float(s.week_used_own[mine].sum())
+        stocked = max(0.0, made - sold - own)
+        kg = sold + own + t.stockpiled_share * stocked
+        if t.eligible_t_per_year > 0.0:
+            kg = min(kg, t.eligible_t_per_year * 1e3 / WEEKS_PER_YEAR)
+        reference = s.index_price[DOMESTIC, g, st.hub[g]]
+        total["kg"] = total.get("kg", 0.0) + kg
+        total["reference_sum"] = total.get("reference_sum", 0.0) + float(reference)
+        total["weeks"] = total.get("weeks", 0.0) + 1.0
+        if not is_quarter_start(world.date) or total["weeks"] < 2:
+            return
+        mean = total["reference_sum"] / total["weeks"]
+        state = st.parties.index[rule.actor]
+        pay = max(0.0, t.floor_usd_per_kg - mean) * total["kg"]
+        ledger.one(state, seller, pay, "floor_payment", rule.id)
+        back = 0.0
+        if t.upside_share > 0.0 and mean > t.upside_above_usd_per_kg > 0.0:
+            back = t.upside_share * (mean - t.upside_above_usd_per_kg) * total["kg"]
+            if t.upside_cap_usd > 0.0:
+                back = min(back, max(0.0, t.upside_cap_usd - total.get("clawed_year", 0.0)))
+            ledger.one(seller, state, back, "floor_clawback", rule.id)
+        year = np.floor(world.week / WEEKS_PER_YEAR)
+        total["clawed_year"] = back + (total.get("clawed_year", 0.0) if total.get("year", -1.0) == year else 0.0)
+        total.update(year=float(year), kg=0.0, reference_sum=0.0, weeks=0.0)
+        total["paid"] = total.get("paid", 0.0) + pay
+        total["clawed"] = total.get("clawed", 0.0) + back

@@ -1,0 +1,86 @@
+"""Quotas: on exports (several goods share one), on mining, on smelting and separation.
+
+An export quota lets out what is left of the period, spread over the weeks that remain; goods compete for it
+at one shadow price (`env.shared_quota`).  Mining and smelting quotas limit the output of sites.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from env.calendar import WEEKS_PER_YEAR
+from env.instruments.base import Handler, Rule, goods_mask, node_of
+from env.world import Bools
+
+if TYPE_CHECKING:
+    from env.world import Floats, World
+
+
+class Quota(Handler):
+    """Tonnes a year by scope."""
+
+    kind = "set_quota"
+
+    def scope(self, rule: Rule) -> tuple[object, ...]:
+        """One quota per actor, scope, destination and object."""
+        t = rule.terms
+        return (rule.kind, rule.actor, t.scope, t.destination, tuple(t.goods), tuple(t.sites))
+
+    def start(self, world: World, rule: Rule) -> None:
+        """A new period opens with its whole quota; phased limits remember where they start from."""
+        rule.totals.setdefault("used_kg", 0.0)
+        rule.totals["left_kg"] = rule.terms.tonnes_per_year * 1e3
+        rule.totals["period_end"] = world.week + WEEKS_PER_YEAR
+        sites = self.sites(world, rule)
+        base = float(_base_rate(world)[sites].sum())
+        rule.totals["from_share"] = float(world.state.site_limit[sites].mean()) if sites.any() and base > 0 else 1.0
+
+    def sites(self, world: World, rule: Rule) -> Bools:
+        """Sites a mining or smelting quota holds for (site,)."""
+        st, t = world.structure, rule.terms
+        if t.sites:
+            return np.array([code in t.sites for code in st.sites.codes], dtype=bool)
+        stages = {"mining": ("mine",), "smelting": ("separation_light", "separation_heavy")}.get(t.scope, ())
+        here = st.site_node == node_of(world, rule.actor)
+        legal = np.array([not st.sites.codes[i].startswith("MIN_CHN_UND") for i in range(len(st.sites))], dtype=bool)
+        return here & legal & np.array([x in stages for x in st.site_stage], dtype=bool)
+
+    def output(self, world: World, rule: Rule, out: Floats) -> None:
+        """Share of the base rate the sites may run at."""
+        if rule.terms.scope == "export":
+            return
+        sites = self.sites(world, rule)
+        base = float(_base_rate(world)[sites].sum())
+        if base <= 0.0:
+            return
+        share = rule.terms.tonnes_per_year * 1e3 / WEEKS_PER_YEAR / base
+        if rule.terms.phase_in_weeks:
+            done = min(1.0, (world.week - rule.start) / rule.terms.phase_in_weeks)
+            share = rule.totals.get("from_share", 1.0) + done * (share - rule.totals.get("from_share", 1.0))
+        out[sites] = np.minimum(out[sites], share)
+
+    def weekly(self, world: World, rule: Rule) -> None:
+        """A new year opens a new quota."""
+        if world.week >= rule.totals["period_end"]:
+            rule.totals["left_kg"] = rule.terms.tonnes_per_year * 1e3
+            rule.totals["period_end"] += WEEKS_PER_YEAR
+
+    def mask(self, world: World, rule: Rule) -> tuple[Bools, int, int | None]:
+        """Goods, origin and destination an export quota counts."""
+        st = world.structure
+        goods = goods_mask(world, rule.terms.goods or ["all"])
+        d = st.nodes.index[rule.terms.destination] if rule.terms.destination else None
+        return goods, node_of(world, rule.actor), d
+
+    def weekly_allowance(self, world: World, rule: Rule) -> float:
+        """kg that may leave this week: what is left over the weeks left, with half a month's start."""
+        weeks_left = max(1.0, rule.totals["period_end"] - world.week)
+        return max(0.0, rule.totals["left_kg"]) / weeks_left
+
+
+def _base_rate(world: World) -> Floats:
+    """Base throughput of every site (site,) kg a week."""
+    st = world.structure
+    return np.bincount(st.r_site, weights=st.r_base_kg, minlength=len(st.sites))

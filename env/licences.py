@@ -1,0 +1,366 @@
+"""The licence office: applications queue, files fail and come back, licences cover tonnes for a while.
+
+One office per exporting place with a control list.  Files queue first-in first-out per destination and
+class of use; each week the office handles its capacity, split by the usual share of applicants, times the
+dial the state has set (0 = nothing, 1 = in full).  A licence covers a quantity for a good, a destination
+and a class; shipments of controlled goods are bounded by licences in hand.  Look-alikes that are not
+controlled are tested by customs while the list is new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from env.axes import CLASSES, dest_index
+from env.streams import stream
+from env.world import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from env.world import Structure, World
+
+HORIZON_WEEKS = 13.0  # applicants keep at most this many weeks of need in the queue and in hand
+STOCK_WEEKS = 4.0  # licences in hand they aim at
+GRANTED, REFUSED = "granted", "refused"
+
+
+def _f() -> Floats:
+    return np.zeros(0)
+
+
+def _i() -> Ints:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(slots=True, eq=False)
+class Files:
+    """Applications under way, in order of arrival (shape A)."""
+
+    id: Ints = field(default_factory=_i)
+    applied: Ints = field(default_factory=_i)
+    ready: Ints = field(default_factory=_i)  # week from which it may be served (resubmission, first lag)
+    good: Ints = field(default_factory=_i)
+    dest: Ints = field(default_factory=_i)
+    seller: Ints = field(default_factory=_i)
+    kg: Floats = field(default_factory=_f)
+    tries: Ints = field(default_factory=_i)
+
+    def keep(self, mask: Bools) -> None:
+        """Drop the files not in the mask."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name)[mask])
+
+    def extend(self, **columns: Any) -> None:
+        """Append files."""
+        for name in self.__slots__:
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.asarray(columns[name], dtype=old.dtype)]))
+
+
+@dataclass(slots=True, eq=False)
+class Office:
+    """State of one exporter's office."""
+
+    node: int
+    controlled: Bools
+    look_alike: Bools  # goods customs test because they share a code with controlled ones
+    since: int
+    dial: Floats  # (D,)
+    files: Files
+    licences: list[list[Any]]  # [id, good, dest, kg left, expiry week], oldest first
+    test_share: float = 0.0
+    reports_since: int = -1
+    held: list[float] = field(default_factory=list)
+    usual: Floats = field(default_factory=_f)  # (G, D) kg a week before control
+    remainder: Floats = field(default_factory=_f)  # (G, D) kg below one file
+    general: list[list[Any]] = field(default_factory=list)
+    first_until: int = 0
+
+    def set_list(self, world: World, elements: list[str], threshold: float, customs_tests: float) -> None:
+        """Goods with more than a trace of a listed element need a licence from now on."""
+        st, s = world.structure, world.state
+        caught = np.zeros(len(st.goods), dtype=bool)
+        like = np.zeros(len(st.goods), dtype=bool)
+        for g, good in enumerate(st.spec.goods):
+            share = sum(q for e, q in good.elements.items() if e in elements)
+            caught[g] = share > threshold and good.stage in ("oxide", "metal", "magnet", "seg")
+        for g, good in enumerate(st.spec.goods):
+            same = [k for k, other in enumerate(st.spec.goods) if other.stage == good.stage == "magnet" and caught[k]]
+            like[g] = bool(same) and not caught[g]
+        new = caught & ~self.controlled
+        if new.any():
+            # goods newly caught start from the trade of the weeks before
+            self.usual[new] = s.usual_flow[new, self.node]
+            self.first_until = world.week + int(round(world.params["licence.first_lag_weeks"]))
+            self.since = world.week
+        if customs_tests > 0.0 and like.any():
+            self.test_share = customs_tests
+            self.usual[like & ~self.look_alike] = s.usual_flow[like & ~self.look_alike, self.node]
+        self.controlled, self.look_alike = caught, like
+
+    def set_dial(self, world: World, destination: str, end_use_class: str, share: float) -> None:
+        """Turn the dial for one or all destinations and classes."""
+        st, n = world.structure, len(CLASSES)
+        nodes = range(len(st.nodes)) if destination == "ALL" else [st.nodes.index[destination]]
+        classes = range(n) if end_use_class == "all" else [CLASSES.index(end_use_class)]
+        for d in nodes:
+            for c in classes:
+                self.dial[dest_index(d, c)] = share
+
+    def accept_reports(self, week: int) -> None:
+        """Customs begin to accept composition reports: the tested share decays."""
+        if self.reports_since < 0:
+            self.reports_since = week
+
+    def tested(self, world: World) -> float:
+        """Share of look-alike parcels held for a test now."""
+        p = world.params
+        if self.test_share <= 0.0:
+            return 0.0
+        if self.reports_since < 0:
+            return self.test_share
+        decay = 0.5 ** ((world.week - self.reports_since) / p["customs.test_half_life_weeks"])
+        return max(min(self.test_share, p["customs.test_floor"]), self.test_share * decay)
+
+
+class LicenceOffice:
+    """Container kept in the state: offices by exporting node."""
+
+    __slots__ = ("offices",)
+
+    def __init__(self) -> None:
+        self.offices: list[Office] = []
+
+    @classmethod
+    def closed(cls, st: Structure) -> LicenceOffice:
+        """No office yet."""
+        return cls()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LicenceOffice:
+        import copy
+
+        twin = LicenceOffice()
+        twin.offices = [copy.deepcopy(o, memo) for o in self.offices]
+        return twin
+
+    def __repr__(self) -> str:
+        return f"LicenceOffice({len(self.offices)})"
+
+
+def office_of(world: World, node: int, *, create: bool = False) -> Office:
+    """The office of an exporting node; opened on first use."""
+    st, s = world.structure, world.state
+    for office in s.licences.offices:
+        if office.node == node:
+            return office  # type: ignore[no-any-return]
+    if not create:
+        raise KeyError(node)
+    shape = (len(st.goods), st.n_dest)
+    none = np.zeros(len(st.goods), dtype=bool)
+    office = Office(
+        node=node, controlled=none, look_alike=none.copy(), since=world.week, dial=np.ones(st.n_dest), files=Files(),
+        licences=[], usual=np.zeros(shape), remainder=np.zeros(shape),
+    )  # fmt: skip
+    s.licences.offices.append(office)
+    return office
+
+
+def serve(world: World) -> list[dict[str, Any]]:
+    """One week of all offices: new applications, decisions.  Returns decided files for the record."""
+    rows: list[dict[str, Any]] = []
+    for office in world.state.licences.offices:
+        if office.controlled.any():
+            _expire(world, office)
+            _apply(world, office)
+            rows += _decide(world, office)
+    return rows
+
+
+def _expire(world: World, office: Office) -> None:
+    office.licences = [x for x in office.licences if x[4] > world.week and x[3] > 1e-9]
+
+
+def need_by_destination(world: World, office: Office) -> Floats:
+    """Weekly need of controlled goods from this exporter (G, D) kg: usual trade, scaled by what buyers want now."""
+    st, s = world.structure, world.state
+    n_g, n_d = len(st.goods), st.n_dest
+    key = st.b_good * n_d + st.b_dest
+    wants = np.bincount(key, weights=s.week_need, minlength=n_g * n_d).reshape(n_g, n_d)
+    base = np.bincount(key, weights=s.expected_use, minlength=n_g * n_d).reshape(n_g, n_d)
+    pull = np.divide(wants, base, out=np.ones_like(wants), where=base > 0)
+    need = office.usual * np.clip(pull, 0.0, 2.0)
+    need[~office.controlled] = 0.0
+    need[:, dest_index(office.node, 0) : dest_index(office.node, 0) + len(CLASSES)] = 0.0
+    return need
+
+
+def held_kg(world: World, office: Office) -> Floats:
+    """Licences in hand (G, D) kg."""
+    out = np.zeros((len(world.structure.goods), world.structure.n_dest))
+    for _, g, d, kg, _ in office.licences:
+        out[g, d] += kg
+    return out
+
+
+def _apply(world: World, office: Office) -> None:
+    """Exporters file for what their buyers need and is neither in hand nor under way."""
+    st, s, p = world.structure, world.state, world.params
+    need = need_by_destination(world, office)
+    files = office.files
+    shape = need.shape
+    pending = np.zeros(shape)
+    np.add.at(pending, (files.good, files.dest), files.kg)
+    held = held_kg(world, office)
+    room = np.minimum(need * STOCK_WEEKS - held, need * HORIZON_WEEKS - held - pending)
+    # the queue in front of them is part of the supply line: file what is needed plus what the wait will take
+    gap = np.clip(np.maximum(room, need * (world.week - office.since < 1)), 0.0, 2.0 * need) + office.remainder
+    size = np.where(st.stage_index == 5, p["licence.tonnes_magnet"], p["licence.tonnes_oxide"])[:, None] * 1e3
+    count = np.floor(gap / size)
+    rest = gap - count * size
+    # a buyer of small lots files once in a while for a small one
+    small = (count == 0) & (rest >= need * STOCK_WEEKS) & (rest > 0)
+    office.remainder = np.where(small, 0.0, rest)
+    g_idx, d_idx = np.nonzero((count > 0) | small)
+    if not len(g_idx):
+        return
+    n_files = np.where(small, 1, count)[g_idx, d_idx].astype(np.int64)
+    kg = np.repeat(np.where(small, rest, np.broadcast_to(size, shape))[g_idx, d_idx], n_files)
+    good, dest = np.repeat(g_idx, n_files), np.repeat(d_idx, n_files)
+    total = len(good)
+    first = s.next_ids["licence"]
+    s.next_ids["licence"] = first + total
+    ready = np.full(total, max(world.week + int(p["licence.minimum_weeks"]), office.first_until))
+    office.files.extend(
+        id=np.arange(first, first + total), applied=np.full(total, world.week), ready=ready, good=good, dest=dest,
+        seller=_applicants(world, office, good), kg=kg, tries=np.zeros(total),
+    )  # fmt: skip
+
+
+def _applicants(world: World, office: Office, good: Ints) -> Ints:
+    """Who files: sellers at the exporting node by their share of sales (party index per file)."""
+    st, s = world.structure, world.state
+    out = np.zeros(len(good), dtype=np.int64)
+    for g in np.unique(good):
+        rows = np.flatnonzero((st.s_good == g) & (st.s_node == office.node) & (s.flow > 0))
+        mine = np.flatnonzero(good == g)
+        if len(rows):
+            share = np.cumsum(s.flow[rows]) / s.flow[rows].sum()
+            at = np.searchsorted(share, (np.arange(len(mine)) + 0.5) / len(mine))
+            out[mine] = st.holder_party[st.s_holder[rows[np.minimum(at, len(rows) - 1)]]]
+    return out
+
+
+def _decide(world: World, office: Office) -> list[dict[str, Any]]:
+    """Serve the queues for one week."""
+    st, p, files = world.structure, world.params, office.files
+    n = len(files.id)
+    if not n:
+        return []
+    size = np.where(st.stage_index == 5, p["licence.tonnes_magnet"], p["licence.tonnes_oxide"])[:, None] * 1e3
+    usual_files = (office.usual * office.controlled[:, None] / size).sum(axis=0)
+    share = usual_files / max(usual_files.sum(), 1e-9)
+    # the office plans its week by the usual number of applicants of each destination and class
+    capacity = p["licence.office_capacity"] * office.dial * share
+    luck = stream(world.seed, "licence", st.nodes.codes[office.node], world.week)
+    part = luck.random(st.n_dest)
+    slots = np.floor(capacity + part).astype(np.int64)
+    ready = files.ready <= world.week
+    order = np.flatnonzero(ready)
+    rank = np.zeros(len(order), dtype=np.int64)
+    for d in np.unique(files.dest[order]):
+        rows = files.dest[order] == d
+        rank[rows] = np.arange(int(rows.sum()))
+    served = order[rank < slots[files.dest[order]]]
+    if not len(served):
+        return []
+    draw = luck.random((len(served), 2))
+    fail = np.where(files.tries[served] == 0, p["licence.fail_first"], p["licence.fail_repeat"])
+    bad = draw[:, 0] < fail
+    back = served[bad]
+    files.ready[back] = world.week + int(round(p["licence.resubmit_weeks"]))
+    files.tries[back] += 1
+    done = served[~bad]
+    passed = draw[~bad, 1] < p["licence.pass"]
+    expiry = world.week + int(p["licence.validity_weeks"])
+    rows = []
+    for i, ok in zip(done, passed, strict=True):
+        if ok:
+            office.licences.append([int(files.id[i]), int(files.good[i]), int(files.dest[i]), float(files.kg[i]), expiry])
+        rows.append({
+            "id": int(files.id[i]), "applied": int(files.applied[i]), "decided": world.week, "dest": int(files.dest[i]),
+            "good": int(files.good[i]), "applicant": int(files.seller[i]), "kg": float(files.kg[i]),
+            "outcome": GRANTED if ok else REFUSED,
+        })  # fmt: skip
+    mask = np.ones(n, dtype=bool)
+    mask[done] = False
+    files.keep(mask)
+    return rows
+
+
+def cap_lanes(world: World, cap: Floats) -> None:
+    """Lower lane caps (G, N, D) to licences in hand, and look-alikes to what customs let through."""
+    st, p = world.structure, world.params
+    n = len(CLASSES)
+    for office in world.state.licences.offices:
+        home = slice(dest_index(office.node, 0), dest_index(office.node, 0) + n)
+        if office.controlled.any():
+            held = held_kg(world, office)
+            rows = cap[:, office.node]
+            limited = np.where(office.controlled[:, None], held, rows)
+            limited[:, home] = rows[:, home]
+            cap[:, office.node] = np.minimum(rows, limited)
+        share = office.tested(world)
+        if office.look_alike.any() and share > 0.0 and office.test_share > 0.0:
+            age = world.week - office.since
+            timid = p["customs.self_restraint"] if age < 4 else 0.0
+            delay = int(round(p["customs.test_delay_weeks"]))
+            freed = office.test_share if age >= delay else 0.0
+            flow = (1.0 - share) * (1.0 - timid) + min(freed, office.test_share) * (1.0 if age >= delay else 0.0)
+            rows = cap[:, office.node]
+            limited = np.where(office.look_alike[:, None], office.usual * flow, rows)
+            limited[:, home] = rows[:, home]
+            if flow < 1.0:
+                cap[:, office.node] = np.minimum(rows, limited)
+
+
+def use_licences(world: World, good: Ints, origin: Ints, dest: Ints, kg: Floats) -> Ints:
+    """Draw shipments on licences, oldest first; returns the licence of each deal (-1 where none is needed)."""
+    out = np.full(len(kg), -1, dtype=np.int64)
+    n = len(CLASSES)
+    for office in world.state.licences.offices:
+        rows = np.flatnonzero((origin == office.node) & office.controlled[good] & (dest // n != office.node))
+        if not len(rows):
+            continue
+        queue: dict[tuple[int, int], list[list[Any]]] = {}
+        for licence in office.licences:
+            queue.setdefault((licence[1], licence[2]), []).append(licence)
+        for i in rows:
+            left = float(kg[i])
+            for licence in queue.get((int(good[i]), int(dest[i])), []):
+                if licence[3] <= 0.0:
+                    continue
+                take = min(licence[3], left)
+                licence[3] -= take
+                left -= take
+                if out[i] < 0:
+                    out[i] = licence[0]
+                if left <= 1e-9:
+                    break
+    return out
+
+
+def unmet_share(world: World) -> Floats:
+    """Share of controlled need that could not be shipped this week (G, N), for the ask quote and for alarm."""
+    st = world.structure
+    n_n, n = len(st.nodes), len(CLASSES)
+    need, met = np.zeros((len(st.goods), n_n)), np.zeros((len(st.goods), n_n))
+    for office in world.state.licences.offices:
+        if not office.controlled.any():
+            continue
+        wish = need_by_destination(world, office).reshape(-1, n_n, n).sum(axis=2)
+        shipped = world.state.week_flow[:, office.node].reshape(-1, n_n, n).sum(axis=2)
+        need += wish
+        met += np.minimum(wish, shipped * office.controlled[:, None])
+    return np.divide(need - met, need, out=np.zeros_like(need), where=need > 1e-9)

@@ -1,0 +1,393 @@
+"""The weekly spot market: who offers and bids what, clearing, and what the deals do to stocks and money.
+
+Every order is a ladder of limit prices around a reference.  `desk` gathers what decides the ladders in six
+groups (supply, demand, stocks, policy, contracts, expectations); `book_of` turns them into one good's book,
+a pure function, so that `env.explain` can swap one group at a time and clear again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from env.axes import CLASSES
+from env.clearing import clear_book
+from env.quotes import lane_cost
+from env.world import Floats, Ints
+
+if TYPE_CHECKING:
+    from env.world import World
+
+#: (share of the order, factor on the bid): all of it is wanted at the reference, a tenth more for each step below
+BUY_STEPS = np.array([[0.80, 1.15], [0.10, 1.04], [0.10, 1.00], [0.10, 0.97], [0.10, 0.93]])
+SELL_STEPS = np.array([[0.70, 0.75], [0.15, 0.96], [0.15, 1.00], [0.10, 1.03], [0.10, 1.07]])
+N_CLASS = len(CLASSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything the books of a week are made of, in the six groups of `env.explain` (arrays over slots)."""
+
+    # supply
+    s_flow: Floats
+    s_floor: Floats
+    # demand
+    b_use: Floats
+    b_limit: Floats  # most a buyer pays, USD/kg
+    # stocks
+    s_stock: Floats
+    s_target: Floats
+    b_position: Floats
+    b_target: Floats
+    # policy
+    cost: Floats  # (G, N, N)
+    cap: Floats  # (G, N, D)
+    s_cap: Floats  # SOE price targets: most a seller asks
+    # contracts
+    s_committed: Floats
+    b_received: Floats
+    # expectations
+    s_ref: Floats
+    b_ref: Floats
+    b_tau: Floats
+    # orders given by hand: (kg, price), on top of the rules
+    s_manual: Floats
+    b_manual: Floats
+
+
+#: which fields belong to which group
+GROUPS: dict[str, tuple[str, ...]] = {
+    "supply": ("s_flow", "s_floor"),
+    "demand": ("b_use", "b_limit"),
+    "stocks": ("s_stock", "s_target", "b_position", "b_target"),
+    "policy": ("cost", "cap", "s_cap"),
+    "contracts": ("s_committed", "b_received"),
+    "expectations": ("s_ref", "b_ref", "b_tau", "s_manual", "b_manual"),
+}
+
+
+def swap(desk: Desk, other: Desk, group: str) -> Desk:
+    """`desk` with one group taken from `other`."""
+    return replace(desk, **{name: getattr(other, name) for name in GROUPS[group]})
+
+
+def needs(world: World) -> tuple[Floats, Floats, Floats, Floats]:
+    """Order size before contracts (B,) kg, position and its target (B,) kg, closing time of gaps (B,) weeks."""
+    st, s, p = world.structure, world.state, world.params
+    b_good, b_node = st.b_good, st.b_node
+    use = s.expected_use
+    alarm = s.alarm[b_good, b_node]
+    risk = s.risk[b_good, b_node]
+    tau = p["buyers.tau_weeks"] + (p["buyers.tau_alarm_weeks"] - p["buyers.tau_weeks"]) * alarm
+    stock = s.stock[st.b_holder, b_good]
+    trader = st.b_role >= 2
+    cover = (s.cover_target + np.where(trader, 0.0, p["risk.cover_weeks"] * risk)) * s.order_scale
+    target = np.where(trader, 0.0, use * cover)
+    line = use * s.transit_mean
+    beta = p["buyers.supply_line_beta"]
+    gap = (target - stock) + beta * (line - s.on_order)
+    need = np.clip(use + gap / tau, 0.0, p["buyers.max_order"] * use)
+    return np.where(trader, 0.0, need), stock + s.on_order, target + line, tau
+
+
+def trader_orders(world: World) -> tuple[Floats, Floats]:
+    """Traders' bids (B,) and offers (S,) kg: they close the gap to a stock that follows expected change."""
+    st, s, p = world.structure, world.state, world.params
+    bids, offers = np.zeros(len(st.b_holder)), np.zeros(len(st.s_holder))
+    rows = np.flatnonzero(st.b_role == 2)
+    if not len(rows):
+        return bids, offers
+    good, holder = st.b_good[rows], st.b_holder[rows]
+    now, before = s.hub_history[-1, good], s.hub_history[0, good]
+    trend = p["traders.trend_weight"] * np.clip(now / before - 1.0, -0.5, 0.5)
+    pull = 0.3 * np.clip(s.year_mean[good] / now - 1.0, -0.5, 0.5)
+    fear = p["traders.news_weight"] * s.risk[good, st.b_node[rows]]
+    gain = trend + pull + 0.3 * fear - p["traders.carry"] / 4.0
+    wish = s.cover_target[rows] * s.order_scale[rows] * np.clip(1.0 + 2.0 * gain, 0.2, 3.0)
+    position = s.stock[holder, good] + s.on_order[rows]
+    gap = (wish - position) / p["traders.tau_weeks"]
+    money = np.maximum(s.cash[st.holder_party[holder]], 0.0) / 10.0
+    bids[rows] = np.minimum(np.maximum(gap, 0.0), money / s.ref_dest[good, st.b_node[rows]])
+    slots = np.array([st.sell_slot[int(h), int(g)] for h, g in zip(holder, good, strict=True)])
+    offers[slots] = np.minimum(np.maximum(-gap, 0.0), s.stock[holder, good])
+    return bids, offers
+
+
+def input_limits(world: World) -> Floats:
+    """Most a buyer pays (B,) USD/kg: plants what their outputs net, users up to a multiple of value in use."""
+    st, s, p = world.structure, world.state, world.params
+    ref = s.ref_dest[st.b_good, st.b_node]
+    limit = np.full(len(ref), np.inf)
+    users = st.b_role == 1
+    limit[users] = p["buyers.bid_cap"] * s.ref0_dest[st.b_good[users], st.b_node[users]]
+    margin = recipe_margins(world)
+    site_margin = np.bincount(st.r_site, weights=margin * s.plan, minlength=len(st.sites))
+    rows = np.flatnonzero(st.b_role == 0)
+    holder = st.b_holder[rows]
+    spend = np.bincount(holder, weights=s.expected_use[rows] * ref[rows], minlength=len(st.sites))
+    ratio = np.divide(site_margin, spend, out=np.zeros_like(spend), where=spend > 0)
+    # a plant keeps its customers through a lean spell: ten percent above netback, never below a third of the reference
+    limit[rows] = ref[rows] * np.clip(1.10 + ratio[holder], 0.33, 3.0)
+    return limit
+
+
+def recipe_margins(world: World) -> Floats:
+    """Margin over variable cost at expected prices (R,), USD per kg of throughput.
+
+    Outputs at what this seller has been getting (programme prices included), inputs at the local reference.
+    """
+    st, s = world.structure, world.state
+    price = np.maximum(s.sale_price[st.ro_slot] - st.finishing_cost[st.ro_good], 0.0)
+    worth = np.bincount(st.ro_recipe, weights=st.ro_coef * price, minlength=len(st.r_site))
+    return worth * s.site_recovery[st.r_site] - _input_cost(world) - s.site_cost[st.r_site]
+
+
+def _input_cost(world: World) -> Floats:
+    """Replacement cost of the inputs of a kg of throughput (R,) USD."""
+    st, s = world.structure, world.state
+    node = st.site_node[st.r_site[st.ri_recipe]]
+    return np.bincount(st.ri_recipe, weights=st.ri_coef * s.ref_dest[st.ri_good, node], minlength=len(st.r_site))
+
+
+def seller_floors(world: World) -> Floats:
+    """Least a seller takes (S,) USD/kg: finishing cost of surplus oxides, replacement cost of goods made to order."""
+    st, s = world.structure, world.state
+    floor = st.finishing_cost[st.s_good].copy()
+    side = st.ro_slot != st.r_main_slot[st.ro_recipe]
+    by_product = np.bincount(
+        st.ro_recipe, weights=np.where(side, st.ro_coef * s.sale_price[st.ro_slot], 0.0), minlength=len(st.r_site)
+    )
+    rows = np.flatnonzero(st.r_pull)
+    cost = _input_cost(world)[rows] + s.site_cost[st.r_site[rows]] - by_product[rows]
+    floor[st.r_main_slot[rows]] = np.maximum(0.97 * cost, 0.0)
+    return floor
+
+
+def make_desk(world: World, cap: Floats, committed: Floats, received: Floats) -> Desk:
+    """The week's desk after contracts have claimed their stock (`committed` (S,), `received` (B,) kg)."""
+    st, s, p = world.structure, world.state, world.params
+    need, position, target, tau = needs(world)
+    trader_bid, trader_offer = trader_orders(world)
+    cost, _, _ = lane_cost(world)
+    stock = s.stock[st.s_holder, st.s_good]
+    limit = np.where(np.isnan(s.soe_cap), np.inf, s.soe_cap)
+    b_use = np.where(st.b_role == 2, trader_bid, s.expected_use)
+    s_flow = np.where(st.s_role == 2, trader_offer, s.flow)
+    bid_rows = s.manual_bid[:, 2] > 0
+    ask_rows = s.manual_ask[:, 2] > 0
+    return Desk(
+        s_flow=s_flow, s_floor=seller_floors(world), b_use=b_use, b_limit=input_limits(world),
+        s_stock=stock * (1.0 - s.hold), s_target=s.flow * s.s_cover_target,
+        b_position=position, b_target=target, cost=cost, cap=cap, s_cap=limit,
+        s_committed=committed, b_received=received,
+        s_ref=s.ref_origin[st.s_good, st.s_node], b_ref=s.ref_dest[st.b_good, st.b_node], b_tau=tau,
+        s_manual=np.where(ask_rows[:, None], s.manual_ask[:, :2], 0.0),
+        b_manual=np.where(bid_rows[:, None], s.manual_bid[:, :2], 0.0),
+    )  # fmt: skip
+
+
+def book_of(world: World, desk: Desk, g: int) -> tuple[Ints, Floats, Floats, Ints, Floats, Floats, Floats, Floats]:
+    """The book of good `g`: ask origin, price, kg; bid destination, price, kg (steps in slot order); cost; cap."""
+    st, p = world.structure, world.params
+    lo, hi = int(st.s_ptr[g]), int(st.s_ptr[g + 1])
+    blo, bhi = int(st.b_ptr[g]), int(st.b_ptr[g + 1])
+    asks = _ask_ladder(
+        desk.s_flow[lo:hi], desk.s_floor[lo:hi], desk.s_stock[lo:hi], desk.s_target[lo:hi], desk.s_committed[lo:hi],
+        desk.s_ref[lo:hi], desk.s_cap[lo:hi], desk.s_manual[lo:hi], st.s_role[lo:hi], st.s_node[lo:hi],
+        p["sellers.pressure"], p["sellers.tau_weeks"], SELL_STEPS,
+    )  # fmt: skip
+    bids = _bid_ladder(
+        desk.b_use[blo:bhi], desk.b_limit[blo:bhi], desk.b_position[blo:bhi], desk.b_target[blo:bhi],
+        desk.b_received[blo:bhi], desk.b_ref[blo:bhi], desk.b_tau[blo:bhi], desk.b_manual[blo:bhi],
+        st.b_role[blo:bhi], st.b_dest[blo:bhi],
+        st.steepness[g] * p["buyers.steepness_scale"], p["buyers.max_order"], BUY_STEPS,
+    )  # fmt: skip
+    cost = _lane_costs(desk.cost[g], st.lane_open[g], N_CLASS)
+    return (*asks, *bids, cost, desk.cap[g])
+
+
+@njit(cache=True)
+def _lane_costs(cost: Floats, is_open: Floats, n_class: int) -> Floats:
+    """Lane cost by destination class (N, D); closed lanes cost infinity."""
+    n = cost.shape[0]
+    out = np.empty((n, n * n_class))
+    for o in range(n):
+        for d in range(n):
+            value = cost[o, d] if is_open[o, d] else np.inf
+            for c in range(n_class):
+                out[o, d * n_class + c] = value
+    return out
+
+
+@njit(cache=True)
+def _ask_ladder(
+    flow: Floats, floor: Floats, stock: Floats, target: Floats, committed: Floats, ref: Floats, cap: Floats,
+    manual: Floats, role: Ints, node: Ints, pressure: float, tau: float, steps: Floats,
+) -> tuple[Ints, Floats, Floats]:  # fmt: skip
+    """Sell steps, six per slot (five of the rule, one by hand)."""
+    n, k = len(flow), len(steps) + 1
+    origin = np.empty(n * k, np.int64)
+    price = np.zeros(n * k)
+    qty = np.zeros(n * k)
+    for i in range(n):
+        left = max(0.0, stock[i] - committed[i])
+        by_hand = min(manual[i, 0], left)
+        left -= by_hand
+        offer = flow[i]
+        ask = ref[i]
+        if role[i] == 0:
+            offer = max(0.0, flow[i] + (stock[i] - target[i]) / tau - committed[i])
+            if target[i] > 0.0:
+                ask *= 1.0 - pressure * min(1.5, max(-1.5, stock[i] / target[i] - 1.0))
+        for j in range(k):
+            at = i * k + j
+            origin[at] = node[i]
+            if j == k - 1:
+                price[at] = manual[i, 1]
+                qty[at] = by_hand
+            else:
+                q = min(offer * steps[j, 0], left)
+                left -= q
+                price[at] = min(max(ask * steps[j, 1], floor[i]), max(cap[i], 0.0))
+                qty[at] = q
+    return origin, price, qty
+
+
+@njit(cache=True)
+def _bid_ladder(
+    use: Floats, limit: Floats, position: Floats, target: Floats, received: Floats, ref: Floats, tau: Floats,
+    manual: Floats, role: Ints, dest: Ints, steepness: float, max_order: float, steps: Floats,
+) -> tuple[Ints, Floats, Floats]:  # fmt: skip
+    """Buy steps, six per slot (five of the rule, one by hand)."""
+    n, k = len(use), len(steps) + 1
+    at_dest = np.empty(n * k, np.int64)
+    price = np.zeros(n * k)
+    qty = np.zeros(n * k)
+    for i in range(n):
+        order = use[i]
+        bid = ref[i]
+        if role[i] < 2:
+            order = min(max(use[i] + (target[i] - position[i]) / tau[i], 0.0), max_order * use[i]) - received[i]
+            if target[i] > 0.0:
+                bid *= min(5.0, max(0.4, (target[i] / max(position[i], 0.02 * target[i])) ** steepness))
+        order = max(0.0, order)
+        for j in range(k):
+            at = i * k + j
+            at_dest[at] = dest[i]
+            if j == k - 1:
+                price[at] = manual[i, 1]
+                qty[at] = manual[i, 0]
+            elif role[i] != 3:
+                price[at] = min(bid * steps[j, 1], limit[i])
+                qty[at] = order * steps[j, 0]
+    return at_dest, price, qty
+
+
+@dataclass(slots=True, eq=False)
+class Deals:
+    """The week's deals, one element per seller-buyer pair (spot and contract)."""
+
+    good: Ints
+    s_slot: Ints
+    b_slot: Ints
+    kg: Floats
+    price: Floats  # what the seller gets, USD/kg at the origin
+    contract: Ints  # contract row or -1
+    origin_price: Floats  # (G, N) spot duals, NaN without trade
+    dest_price: Floats  # (G, N)
+    sold: Floats  # (G, N) spot kg
+    bought: Floats  # (G, N)
+    rent: Floats  # (G, N, N)
+
+
+Book = tuple[Ints, Floats, Floats, Ints, Floats, Floats, Floats, Floats]
+
+
+def books_of(world: World, desk: Desk) -> dict[int, Book]:
+    """Books of all goods that have both an offer and a bid this week, upstream first."""
+    books = {g: book_of(world, desk, g) for g in range(len(world.structure.goods))}
+    return {g: book for g, book in books.items() if book[2].any() and book[5].any()}
+
+
+def clear_spot(world: World, desk: Desk) -> Deals:
+    """Clear every good on its own."""
+    books = books_of(world, desk)
+    results = {g: clear_book(*book, world.state.dual_guess[g]) for g, book in books.items()}
+    return deals_of(world, results, {})
+
+
+def deals_of(world: World, results: Mapping[int, tuple[Any, ...]], quota_rent: Mapping[int, Floats]) -> Deals:
+    """Deals, prices and rents from cleared books; `quota_rent` (N, D) USD/kg is added to what sellers get."""
+    st, s = world.structure, world.state
+    n_g, n_n = len(st.goods), len(st.nodes)
+    origin_price = np.full((n_g, n_n), np.nan)
+    dest_price = np.full((n_g, n_n), np.nan)
+    sold, bought = np.zeros((n_g, n_n)), np.zeros((n_g, n_n))
+    rent = np.zeros((n_g, n_n, n_n))
+    parts = []
+    for g, result in results.items():
+        ask_fill, bid_fill, flow, p_origin, p_dest, lane_rent, _ = result
+        tight = lane_rent + quota_rent[g] if g in quota_rent else lane_rent
+        pairs = _pairs(
+            ask_fill.reshape(-1, len(SELL_STEPS) + 1).sum(axis=1), bid_fill.reshape(-1, len(BUY_STEPS) + 1).sum(axis=1),
+            flow, st.s_node[st.s_ptr[g] : st.s_ptr[g + 1]], st.b_dest[st.b_ptr[g] : st.b_ptr[g + 1]], p_origin, tight,
+        )  # fmt: skip
+        if len(pairs[0]):
+            parts.append((np.full(len(pairs[0]), g), st.s_ptr[g] + pairs[0], st.b_ptr[g] + pairs[1], pairs[2], pairs[3]))
+        origin_price[g] = p_origin
+        by_lane = flow.reshape(n_n, n_n, N_CLASS)
+        sold[g] = by_lane.sum(axis=(1, 2))
+        by_class = by_lane.sum(axis=0)
+        bought[g] = by_class.sum(axis=1)
+        has = bought[g] > 0
+        dest_price[g, has] = (np.nan_to_num(p_dest).reshape(n_n, N_CLASS) * by_class).sum(axis=1)[has] / bought[g][has]
+        moved = by_lane.sum(axis=2)
+        weighted = (tight.reshape(n_n, n_n, N_CLASS) * by_lane).sum(axis=2)
+        rent[g] = np.divide(weighted, moved, out=np.zeros_like(moved), where=moved > 0)
+        s.dual_guess[g] = np.where(np.isnan(p_origin), s.dual_guess[g], p_origin)
+    if parts:
+        good, s_slot, b_slot, kg, price = (np.concatenate(column) for column in zip(*parts, strict=True))
+    else:
+        good, s_slot, b_slot = (np.zeros(0, np.int64) for _ in range(3))
+        kg, price = np.zeros(0), np.zeros(0)
+    return Deals(good, s_slot, b_slot, kg, price, np.full(len(kg), -1), origin_price, dest_price, sold, bought, rent)
+
+
+@njit(cache=True)
+def _pairs(
+    fill_s: Floats, fill_b: Floats, flow: Floats, node: Ints, dest: Ints, origin_price: Floats, rent: Floats
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """Seller-buyer pairs on every lane, pro-rata to their fills; the seller gets the rent of a tight lane."""
+    n_o, n_d = flow.shape
+    total_s, total_b = np.zeros(n_o), np.zeros(n_d)
+    count = 0
+    for i in range(len(fill_s)):
+        total_s[node[i]] += fill_s[i]
+    for j in range(len(fill_b)):
+        total_b[dest[j]] += fill_b[j]
+    for i in range(len(fill_s)):
+        if fill_s[i] > 0.0:
+            for j in range(len(fill_b)):
+                if fill_b[j] > 0.0 and flow[node[i], dest[j]] > 0.0:
+                    count += 1
+    seller, buyer = np.empty(count, np.int64), np.empty(count, np.int64)
+    kg, price = np.empty(count), np.empty(count)
+    at = 0
+    for i in range(len(fill_s)):
+        if fill_s[i] <= 0.0:
+            continue
+        o = node[i]
+        for j in range(len(fill_b)):
+            d = dest[j]
+            if fill_b[j] > 0.0 and flow[o, d] > 0.0:
+                seller[at] = i
+                buyer[at] = j
+                kg[at] = flow[o, d] * (fill_s[i] / total_s[o]) * (fill_b[j] / total_b[d])
+                price[at] = origin_price[o] + rent[o, d]
+                at += 1
+    return seller, buyer, kg, price
+

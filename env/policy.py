@@ -1,0 +1,158 @@
+"""What the rules in force do this week: tariffs by date, taxes, lane caps, limits on output."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from env.instruments import HANDLERS, Rule
+from env.licences import cap_lanes
+from env.world import Bools, Floats
+
+if TYPE_CHECKING:
+    from env.spec import ExportTaxSpec, TariffSpec
+    from env.world import Structure, World
+
+SPECIAL = {"Ce compounds": ["ce_oxide"]}
+SEG_CLASS = "other compounds, carbonate"
+FREE_TRADE = ("USMCA",)
+
+
+def _class_goods(st: Structure, name: str) -> Bools:
+    """Goods of a class name of the tariff tables (G,)."""
+    if name in st.goods.index:
+        names = [name]
+    elif name in SPECIAL:
+        names = SPECIAL[name]
+    elif name == SEG_CLASS:
+        names = [g for g, stage in zip(st.goods.codes, st.good_stage, strict=True) if stage == "seg"]
+    elif name in ("all", "all goods"):
+        names = list(st.goods.codes)
+    else:
+        stage, _, group = name.partition(" ")
+        names = [
+            g for g, s, k in zip(st.goods.codes, st.good_stage, st.oxide_group, strict=True)
+            if s == stage and (not group or k == group)
+        ]  # fmt: skip
+    return np.array([g in set(names) for g in st.goods.codes], dtype=bool)
+
+
+def _in_force(row: TariffSpec | ExportTaxSpec, day: date) -> bool:
+    return row.valid_from <= day and (row.valid_to is None or day <= row.valid_to)
+
+
+def dated_tariffs(st: Structure, day: date) -> Floats:
+    """Tariff table on a day (G, N importer, N origin): bases add up; within a basis the closer row wins."""
+    n = len(st.nodes)
+    total = np.zeros((len(st.goods), n, n))
+    bases: dict[tuple[str, str], list[tuple[int, TariffSpec]]] = {}
+    for row in st.spec.tariffs:
+        if row.importer in st.nodes and _in_force(row, day) and (row.origin == "ALL" or row.origin in st.nodes):
+            basis = "MFN" if row.legal_basis.startswith("MFN") or row.legal_basis in FREE_TRADE else row.legal_basis
+            specific = (row.origin != "ALL") * 4 + (row.good_class in SPECIAL or row.good_class == SEG_CLASS) * 2
+            specific += row.good_class not in ("all", "all goods")
+            bases.setdefault((row.importer, basis), []).append((specific, row))
+    for (importer, _), rows in bases.items():
+        layer = np.full((len(st.goods), n), np.nan)
+        for _, row in sorted(rows, key=lambda x: x[0]):
+            goods = _class_goods(st, row.good_class)
+            origins = list(range(n)) if row.origin == "ALL" else [st.nodes.index[row.origin]]
+            for o in origins:
+                layer[goods, o] = row.rate
+        total[:, st.nodes.index[importer]] += np.nan_to_num(layer)
+    home = np.arange(n)
+    total[:, home, home] = 0.0
+    return total
+
+
+def dated_export_taxes(st: Structure, day: date) -> Floats:
+    """Unrefunded VAT plus export duty on a day (G, N exporter)."""
+    out = np.zeros((len(st.goods), len(st.nodes)))
+    for row in st.spec.export_taxes:
+        if row.exporter in st.nodes and _in_force(row, day):
+            goods = _class_goods(st, row.good_class)
+            out[goods, st.nodes.index[row.exporter]] += max(0.0, row.vat_rate - row.refund_rate) + row.duty_rate
+    return out
+
+
+def refresh_policy(world: World) -> None:
+    """Recompute tariffs and export taxes for this week's date."""
+    st, s = world.structure, world.state
+    day = world.date
+    s.tariff = dated_tariffs(st, day)
+    s.export_tax = dated_export_taxes(st, day)
+    for rule in active_rules(world):
+        HANDLERS[rule.kind].tariff(world, rule, s.tariff)
+        HANDLERS[rule.kind].export_tax(world, rule, s.export_tax)
+
+
+def active_rules(world: World) -> list[Rule]:
+    """Rules in force this week."""
+    return [r for r in world.state.instruments if r.active(world.week)]
+
+
+def table_changes(world: World) -> bool:
+    """True when a dated tariff or tax starts or ends this week, or a rule changed since the last refresh."""
+    week_end = world.date.toordinal() + 6
+    day = world.date.toordinal()
+    for row in (*world.structure.spec.tariffs, *world.structure.spec.export_taxes):
+        edges = [row.valid_from.toordinal()] + ([row.valid_to.toordinal() + 1] if row.valid_to else [])
+        if any(day - 6 <= e <= week_end for e in edges):
+            return True
+    return False
+
+
+def start_rule(world: World, actor: str, terms: object, start: int, weeks: int | None) -> Rule:
+    """Put an instrument in force; a rule on the same object is replaced."""
+    s = world.state
+    kind = terms.kind  # type: ignore[attr-defined]
+    handler = HANDLERS[kind]
+    number = s.next_ids["event"]
+    s.next_ids["event"] = number + 1
+    rule = Rule(f"R{number}", kind, actor, terms, start, None if weeks is None else start + weeks)
+    scope = handler.scope(rule)
+    s.instruments = [r for r in s.instruments if HANDLERS[r.kind].scope(r) != scope or not r.active(world.week)]
+    s.instruments.append(rule)
+    if start <= world.week:
+        rule.totals["begun"] = 1.0
+        handler.start(world, rule)
+    s.policy_stale = 1.0
+    return rule
+
+
+def start_and_end_rules(world: World) -> None:
+    """Begin rules that are due, end those that are over, refresh what they add up to."""
+    s = world.state
+    ended = [r for r in s.instruments if r.end is not None and r.end == world.week]
+    begun = [r for r in s.instruments if r.start == world.week and "begun" not in r.totals]
+    for rule in begun:
+        rule.totals["begun"] = 1.0
+        HANDLERS[rule.kind].start(world, rule)
+    if ended:
+        s.instruments = [r for r in s.instruments if r.end is None or r.end > world.week]
+    if ended or begun or s.policy_stale or table_changes(world):
+        refresh_policy(world)
+        s.policy_stale = 0.0
+
+
+def weekly_rules(world: World) -> None:
+    """What rules do each week before orders: output limits, stockpile bids, price targets."""
+    s = world.state
+    s.soe_cap[:] = np.nan
+    limit = np.full(len(world.structure.sites), np.inf)
+    for rule in active_rules(world):
+        HANDLERS[rule.kind].weekly(world, rule)
+        HANDLERS[rule.kind].output(world, rule, limit)
+    s.site_limit = limit
+
+
+def lane_caps(world: World) -> Floats:
+    """Most that may move this week (G, N, D) kg: infinite without a rule."""
+    st = world.structure
+    cap = np.full((len(st.goods), len(st.nodes), st.n_dest), np.inf)
+    for rule in active_rules(world):
+        HANDLERS[rule.kind].cap(world, rule, cap)
+    cap_lanes(world, cap)
+    return cap

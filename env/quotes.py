@@ -1,0 +1,201 @@
+"""Prices as the trade sees them: deal indices by kind, the European ask, references and fundamentals.
+
+There is never one price.  Kinds: domestic (ex VAT, at the producing place), FOB (out of a place), delivered
+(to a place), contract (average of deliveries under contract into a place), ask (European quote, which may
+soar on almost no volume).  A deal index: B' = d B + q, P' = (d B P + q p) / (d B + q), unchanged without
+trade.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from env.world import Floats
+
+if TYPE_CHECKING:
+    from env.world import Structure, World
+
+KINDS = ("domestic", "fob", "delivered", "contract", "ask")
+DOMESTIC, FOB, DELIVERED, CONTRACT, ASK = range(5)
+ASK_NODE = "EUU"
+
+
+def lane_cost(world: World) -> tuple[Floats, Floats, Floats]:
+    """Cost of moving a kg from origin to destination (G, N, N) USD, and its duty and freight parts.
+
+    Ad valorem duties fall on the origin's reference price of the week before (the customs value).
+    """
+    st, s = world.structure, world.state
+    value = s.ref_origin[:, :, None]
+    freight = st.freight[st.stage_index]
+    n = len(st.nodes)
+    abroad = ~np.eye(n, dtype=bool)
+    hub = np.zeros((len(st.goods), n))
+    hub[np.arange(len(st.goods)), st.hub] = st.export_cost
+    handling = hub[:, :, None] * value * abroad
+    export_duty = s.export_tax[:, :, None] * value * abroad
+    import_duty = np.swapaxes(s.tariff, 1, 2) * (value + freight)
+    return freight + handling + export_duty + import_duty, export_duty, import_duty
+
+
+def opening_prices(world: World) -> None:
+    """References at the level that supports the base balance: hub price plus the cost of the lane."""
+    st, s = world.structure, world.state
+    base = st.base_price
+    g = np.arange(len(st.goods))
+    s.ref_origin = np.repeat(base[:, None], len(st.nodes), axis=1)
+    for _ in range(2):  # customs values depend on origin prices: twice is enough to settle
+        s.ref_dest = fundamental_dest(world, base)
+        s.ref_origin = fundamental_origin(world, s.ref_dest, base)
+    s.ref0_dest, s.ref0_origin = s.ref_dest.copy(), s.ref_origin.copy()
+    s.mean_dest, s.mean_origin = s.ref_dest.copy(), s.ref_origin.copy()
+    s.dual_guess = s.ref_origin.copy()
+    s.fundamental = base.copy()
+    s.sale_price = s.ref_origin[st.s_good, st.s_node].copy()
+    c = s.contracts
+    if len(c):
+        # sellers with programme contracts expect the programme price
+        top = np.zeros(len(s.sale_price))
+        np.maximum.at(top, c.seller_slot[c.captive == 1], (c.factor * c.index_mean)[c.captive == 1])
+        s.sale_price = np.maximum(s.sale_price, top)
+    s.hub_history = np.repeat(base[None, :], 9, axis=0)
+    s.year_mean = base.copy()
+    s.long_mean = s.ref_dest.copy()
+    s.ask_quote = s.ref_dest[:, st.nodes.index[ASK_NODE]].copy() if ASK_NODE in st.nodes else base.copy()
+    s.index_price[DOMESTIC, g, st.hub] = base
+    s.price_felt = s.ref_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]].copy()
+    supply, use = supply_and_use(world)
+    s.supply_trend, s.use_trend = supply, use
+    s.balance_base = np.divide(use, supply, out=np.ones_like(use), where=supply > 0)
+
+
+def fundamental_dest(world: World, hub_price: Floats) -> Floats:
+    """Delivered price at every node if the good comes from its hub (G, N) USD/kg, rents of tight lanes included."""
+    st, s = world.structure, world.state
+    cost, _, _ = lane_cost(world)
+    g = np.arange(len(st.goods))
+    from_hub = cost[g, st.hub, :] + 0.8 * s.rent[g, st.hub, :]
+    reachable = st.lane_open[g, st.hub, :]
+    return hub_price[:, None] + np.where(reachable, from_hub, 0.0)
+
+
+def fundamental_origin(world: World, dest: Floats, hub_price: Floats) -> Floats:
+    """What a seller at each node can net (G, N): the hub price at the hub, elsewhere the best destination less cost."""
+    st = world.structure
+    cost, _, _ = lane_cost(world)
+    # without own demand in reach a place nets nothing above the best lane
+    net = np.where(st.lane_open, dest[:, None, :] - cost, -np.inf)
+    g = np.arange(len(st.goods))
+    feed = np.isin(st.stage_index, (0, 1, 4))
+    best = net.max(axis=2)
+    to_hub = net[g, :, st.hub]
+    # feed goes to the hub; finished goods stay near parity with their own place
+    out = np.where(feed[:, None], np.where(np.isfinite(to_hub), to_hub, best), best)
+    out[g, st.hub] = hub_price
+    floor = 0.02 * hub_price[:, None]
+    return np.where(np.isfinite(out), np.maximum(out, floor), hub_price[:, None])
+
+
+def supply_and_use(world: World) -> tuple[Floats, Floats]:
+    """World supply from plans and expected use of each oxide (G,) kg a week; zero for other goods."""
+    st, s = world.structure, world.state
+    n_g = len(st.goods)
+    supply = np.zeros(n_g)
+    out_kg = np.repeat(s.plan, np.diff(st.ro_ptr)) * st.ro_coef
+    made = np.bincount(st.ro_good, weights=out_kg, minlength=n_g)
+    supply[st.oxide] = made[st.oxide]
+    wanted = s.expected_use[st.u_slot]
+    direct = np.bincount(st.b_good[st.u_slot], weights=wanted, minlength=n_g)
+    use = np.zeros(n_g)
+    use[st.oxide] = (direct @ st.content)[st.oxide]
+    return supply, use
+
+
+def update_fundamentals(world: World) -> None:
+    """Fundamental prices at the hub: an oxide's from its balance of supply and use, the rest by content.
+
+    An oxide in surplus rests on the cost of finishing one more tonne; a tight one rises with use over supply
+    (against the base year) by the inverse of the elasticities.
+    """
+    st, s, p = world.structure, world.state, world.params
+    supply, use = supply_and_use(world)
+    weight = 1.0 / p["fundamental.smoothing_weeks"]
+    s.supply_trend += weight * (supply - s.supply_trend)
+    s.use_trend += weight * (use - s.use_trend)
+    ratio = np.divide(s.use_trend, s.supply_trend, out=np.ones_like(use), where=s.supply_trend > 0)
+    tight = np.divide(ratio, s.balance_base, out=np.ones_like(ratio), where=s.balance_base > 0)
+    scarcity = np.clip(tight, 0.3, 3.0) ** (1.0 / p["fundamental.tight_elasticity"])
+    level = st.base_price * np.clip(scarcity, 0.3, 12.0)
+    ox = st.oxide
+    level[ox] = np.maximum(level[ox], st.finishing_cost[ox] * 1.02)
+    s.fundamental[ox] = level[ox]
+    change = np.zeros(len(st.goods))
+    change[ox] = s.fundamental[ox] - st.base_price[ox]
+    others = np.setdiff1d(np.arange(len(st.goods)), ox)
+    s.fundamental[others] = np.maximum(st.base_price[others] + (st.payable @ change)[others], 0.1 * st.base_price[others])
+
+
+def formula_price(st: Structure, hub_index: Floats) -> Floats:
+    """Feed prices by formula (G,): payable share of the contained oxides at the hub's index."""
+    return np.maximum(st.base_price + st.payable @ (hub_index - st.base_price), 0.05 * st.base_price)
+
+
+def update_index(world: World, kind: int, good: np.ndarray, node: np.ndarray, kg: Floats, usd: Floats) -> None:
+    """Add the week's deals of one kind to the deal index (arrays over deals)."""
+    st, s = world.structure, world.state
+    n = len(st.nodes)
+    key = good * n + node
+    shape = (len(st.goods), n)
+    q = np.bincount(key, weights=kg, minlength=shape[0] * n).reshape(shape)
+    v = np.bincount(key, weights=usd, minlength=shape[0] * n).reshape(shape)
+    d = world.params["index.d"]
+    old_q, old_p = s.index_volume[kind], s.index_price[kind]
+    fresh = q > 0
+    carried = np.where(np.isnan(old_p), 0.0, d * old_q)
+    new_q = carried + q
+    price = np.where(np.isnan(old_p), 0.0, old_p)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mixed = (carried * price + v) / new_q
+    s.index_price[kind] = np.where(fresh, mixed, old_p)
+    s.index_volume[kind] = np.where(fresh, new_q, old_q)
+
+
+def update_references(world: World, price_origin: Floats, price_dest: Floats, sold: Floats, bought: Floats) -> None:
+    """Thirteen-week means of deals and the references traders, buyers and sellers start from."""
+    st, s, p = world.structure, world.state, world.params
+    fund_dest = fundamental_dest(world, s.fundamental)
+    fund_origin = fundamental_origin(world, fund_dest, s.fundamental)
+    limit = p["buyers.reference_speed"] + p["buyers.alarm_speed"] * s.alarm
+    weight = 1.0 / p["buyers.reference_weeks"]
+    w = p["buyers.fundamental_weight"]
+    for mean, price, traded, fund in (
+        (s.mean_origin, price_origin, sold > 0, fund_origin),
+        (s.mean_dest, price_dest, bought > 0, fund_dest),
+    ):
+        pull = np.where(traded & (price > 0), price, mean + (fund - mean) * 0.5)
+        step = np.clip(weight * (1.0 + 3.0 * s.alarm) * (pull / mean - 1.0), -limit, limit)
+        mean *= 1.0 + step
+    s.ref_origin = (1.0 - w) * s.mean_origin + w * fund_origin
+    s.ref_dest = (1.0 - w) * s.mean_dest + w * fund_dest
+    s.long_mean += (s.ref_dest - s.long_mean) / 156.0
+    g = np.arange(len(st.goods))
+    hub_now = s.ref_origin[g, st.hub]
+    s.hub_history = np.vstack([s.hub_history[1:], hub_now])
+    s.year_mean += (hub_now - s.year_mean) / 52.0
+
+
+def update_ask(world: World) -> None:
+    """European ask: parity with the Chinese market times (1 + a S + b risk), quick up, slow down."""
+    st, s, p = world.structure, world.state, world.params
+    if ASK_NODE not in st.nodes:
+        return
+    n = st.nodes.index[ASK_NODE]
+    parity = fundamental_dest(world, s.index_price[DOMESTIC, np.arange(len(st.goods)), st.hub])[:, n]
+    parity = np.where(np.isnan(parity), s.ref_dest[:, n], parity)
+    target = parity * (1.0 + st.ask_sensitivity * s.unmet[:, n] + p["ask.risk_weight"] * s.risk[:, n])
+    tau = np.where(target > s.ask_quote, p["ask.tau_up_weeks"], p["ask.tau_down_weeks"])
+    s.ask_quote += (target - s.ask_quote) / tau
+    s.index_price[ASK, :, n] = s.ask_quote
+    s.index_volume[ASK, :, n] = 0.0

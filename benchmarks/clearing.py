@@ -2,10 +2,10 @@
 
 ``python -m benchmarks clearing [--rounds 5] [--weeks 6] [--out FILE.json]``
 
-Two made-up markets drift from week to week (prices about 1 %, quantities 5 %): `week` = 15 goods x 17 nodes, 3 + 3 steps
-a node; `big` = 44 goods, 17 origins x 34 destinations, of which ten have 1,000 steps, 14 have 300, 20 have 102.  Every
-row clears the same books from the same guesses (last week's origin prices); welfare must agree to 1e-9.  Times are CPU
-seconds a week, rounds interleaved; what counts are the ratios within one run.
+Two made-up markets drift from week to week (prices about 1 %, quantities 5 %): `week` = 15 goods x 17 nodes, 3 + 3
+steps a node; `big` = 44 goods, 17 origins x 34 destinations, of which ten have 1,000 steps, 14 have 300, 20 have 102.
+Every row clears the same books from the same guesses (last week's origin prices); welfare must agree to 1e-9.  Times
+are CPU seconds a week, rounds interleaved; what counts are the ratios within one run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,7 +46,7 @@ class Market:
     """One good whose orders and costs drift from week to week."""
 
     def __init__(self, rng: np.random.Generator, n_o: int, n_d: int, n_a: int, n_b: int, even: bool) -> None:
-        """Draw nodes, price ladders, quantities (kg), freight with tariff, caps (a quarter) and refused lanes (10 %)."""
+        """Draw nodes, ladders, quantities (kg), freight with tariff, caps (a quarter of lanes), closed lanes (10 %)."""
         self.rng = rng
         self.base = float(np.exp(rng.uniform(np.log(2), np.log(400))))  # USD/kg
         where_a = 0.7 * rng.dirichlet(np.full(n_o, 0.5)) + 0.3 / n_o
@@ -171,7 +172,7 @@ def lp_week(week: Week) -> list[float]:
     a = coo_matrix((np.concatenate(vals), (np.concatenate(rows), np.concatenate(cols))), shape=(row0, col0)).tocsr()
     s = linprog(c, A_eq=a, b_eq=np.zeros(row0), bounds=np.c_[np.zeros(col0), ub])
     assert s.status == 0, s.message
-    return [-float(c[i:j] @ s.x[i:j]) for i, j in zip(cuts, cuts[1:], strict=False)]
+    return [-float(c[i:j] @ s.x[i:j]) for i, j in pairwise(cuts)]
 
 
 class QuotaWeek:
@@ -295,9 +296,8 @@ def main(argv: list[str] | None = None) -> int:
             result[kind] = r
             print(f"\n{kind}: {r['goods']} goods, {r['weeks']} weeks, {rounds} rounds; CPU ms a week")
             for name, row in r["rows"].items():
-                print(
-                    f"  {name:24} median {row['median_ms']:9.3f}  min {row['min_ms']:9.3f}  x{row['ratio_to_compiled']:.2f}"
-                )
+                ratio = row["ratio_to_compiled"]
+                print(f"  {name:24} median {row['median_ms']:9.3f}  min {row['min_ms']:9.3f}  x{ratio:.2f}")
             for name, ratio in r["ratios"].items():
                 goal = GOALS.get(name)
                 least = name.startswith("LP")

@@ -287,7 +287,8 @@ def _opening_state(st: Structure) -> State:
     s.site_cost = st.variable_cost.copy()
     s.ramp_from = np.full((n_site, 4), np.nan)
     s.outage_left = np.zeros(n_site)
-    s.hold, s.order_scale = np.zeros(n_s), np.ones(n_b)
+    spot = np.array([x.spot_share for x in sites] + [1.0] * (n_h - n_site))
+    s.hold, s.order_scale = 1.0 - spot[st.s_holder], np.ones(n_b)
     s.manual_bid, s.manual_ask = np.zeros((n_b, 3)), np.zeros((n_s, 3))
     # steady flows
     s.flow, s.sales = np.zeros(n_s), np.zeros(n_s)
@@ -355,6 +356,7 @@ def _opening_state(st: Structure) -> State:
     # uses
     n_u = len(st.u_slot)
     s.intensity, s.intensity_floor = np.ones(n_u), np.ones(n_u)
+    s.structural_use = st.u_base_kg.copy()
     s.use_noise, s.demand_scale, s.stopped_weeks = np.zeros(n_u), np.ones(n_u), np.zeros(n_u)
     # prices (levels come from opening_prices)
     s.risk, s.alarm = np.zeros((n_g, n_n)), np.zeros((n_g, n_n))

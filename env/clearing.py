@@ -497,6 +497,8 @@ def _search(net: _Net) -> int:
     no, nd = net.no, net.nd
     ground = no + nd
     pi, dist, open_dist, parent, excess = net.pi, net.dist, net.open_dist, net.parent, net.excess
+    if no < 0 or nd < 0:
+        return -1  # never; tells the compiler that no index below is negative
     for v in range(ground + 1):
         dist[v] = 0.0 if excess[v] > 0 else np.inf
         open_dist[v] = dist[v]

@@ -144,7 +144,7 @@ def deliver(world: World, need: Floats, lane_cap: Floats) -> tuple[Floats, Float
     wish = nominate(world, need)
     if not len(c):
         return wish, wish
-    stock = s.stock[st.s_holder, st.s_good] * (1.0 - s.hold)
+    stock = s.stock[st.s_holder, st.s_good]
     asked = np.bincount(c.seller_slot, weights=wish, minlength=len(stock))
     ratio = np.divide(stock, asked, out=np.ones_like(stock), where=asked > stock)
     kg = wish * np.clip(ratio, 0.0, 1.0)[c.seller_slot]

@@ -29,7 +29,11 @@ class Offer:
     status: str = "open"
 
 
-def _find(world: World, offer_id: str) -> Offer | None:
+def _find(world: World, offer_id: str, to: str = "") -> Offer | None:
+    """An offer by id; `from:PARTY` means the latest open one of that party to `to`."""
+    sender = offer_id.removeprefix("from:")
+    if sender != offer_id:
+        return next((o for o in reversed(world.state.mail) if o.sender == sender and o.to == to and o.status == "open"), None)
     return next((o for o in world.state.mail if o.id == offer_id), None)
 
 
@@ -93,7 +97,7 @@ def offer_floor(world: World, actor: str, cmd: c.OfferFloor, text: str) -> str |
 
 def accept(world: World, actor: str, cmd: c.Accept, text: str) -> str | None:
     """Sign an offer on the own table: the contract enters into force at its start."""
-    found = _find(world, cmd.offer)
+    found = _find(world, cmd.offer, actor)
     if found is None or found.status != "open" or found.to != actor:
         return f"no open offer {cmd.offer!r} to {actor}"
     found.status = "accepted"
@@ -106,7 +110,7 @@ def accept(world: World, actor: str, cmd: c.Accept, text: str) -> str | None:
 
 def reject(world: World, actor: str, cmd: c.Reject, text: str) -> str | None:
     """Turn an offer down."""
-    found = _find(world, cmd.offer)
+    found = _find(world, cmd.offer, actor)
     if found is None or found.status != "open" or found.to != actor:
         return f"no open offer {cmd.offer!r} to {actor}"
     found.status = "rejected"

@@ -40,7 +40,8 @@ def wanted(world: World) -> Floats:
         s.use_noise = memory * s.use_noise + noise * np.sqrt(1.0 - memory**2) * draw
     base_price = s.ref0_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]]
     response = np.clip((s.price_felt / base_price) ** st.u_elasticity, *SHORT_RUN_BOUNDS)
-    return base * np.exp(s.use_noise) * response * s.intensity * s.demand_scale
+    s.structural_use = base * np.exp(s.use_noise) * s.intensity * s.demand_scale
+    return s.structural_use * response
 
 
 def build_products(world: World) -> Use:

@@ -39,6 +39,9 @@ METALS = ("NdPr", "Dy", "Tb", "Sm")
 GRADES = ("N", "SH", "UH", "UH_GBD")
 SWARF_RECOVERY = 0.92
 SM_PER_SMCO = 0.27
+FINISHING_OF_PRICE = 0.97
+#: mines that sell under contract only: the rest of their ore stays in their own store (MP in 2024: 3,752 t)
+TERM_ONLY = ("MIN_USA_MP", "MIN_AUS_LYN", "MIN_BRA_SV")
 OXIDE = {e: ("ho_yb" if e == "HoYb" else e.lower()) + "_oxide" for e in ELEMENTS}
 CLAYS = ("ion_clay_mid_y", "ion_clay_light", "ion_clay_heavy", "serra_verde")
 STAGES = {
@@ -153,13 +156,9 @@ def _goods(facts: Facts, chem: Chemistry) -> list[GoodSpec]:
                 ladder_steepness=steep_conc,
             )  # fmt: skip
         )
-    finishing = {
-        "Ce": _prior(facts, "surplus", "finishing_cost", "Ce oxide", 1.0),
-        "La": _prior(facts, "surplus", "finishing_cost", "La oxide", 0.42),
-        "Sm": _prior(facts, "surplus", "finishing_cost", "Sm oxide", 1.6),
-        "Eu": _prior(facts, "surplus", "finishing_cost", "Eu oxide", 20.0),
-        "HoYb": _prior(facts, "surplus", "finishing_cost", "HoLu oxide (Er, Tm, Yb, Lu part)", 28.0),
-    }
+    # The surplus of these stays unfinished, so the price rests on the cost of finishing one more tonne: that cost is
+    # read off the base price (inside the prior ranges of priors.csv, group surplus; Ho lifts the mixed group).
+    finishing = {e: FINISHING_OF_PRICE * oxide_price[e] for e in ("La", "Ce", "Sm", "Eu", "HoYb")}
     for e in ELEMENTS:
         p0, f0 = oxide_price[e], fob(f"{e} oxide")
         goods.append(
@@ -324,6 +323,7 @@ def _sites(facts: Facts, chem: Chemistry, slug: dict[str, str]) -> list[SiteSpec
                 code=row.site_id, party=slug[row.firm], node=row.node, stage=stage,  # type: ignore[arg-type]
                 deposit=row.basket_key if stage == "mine" else "", nameplate_t=row.nameplate_t,
                 ramp=0.0 if planned else ramp if young else 1.0, supply_elasticity=_elasticity(row, stage),
+                spot_share=0.0 if row.site_id in TERM_ONLY else 1.0,
                 status="planned" if planned else "idle" if row.out_2024_t <= 0 else "operating",
                 variable_cost_usd_per_kg=row.var_cost, fixed_cost_usd_per_year=(row.fixed_cost_usd_m or 0.0) * 1e6,
                 lag_weeks=LAG_WEEKS[stage], recipes=recipes, capex_usd=(row.capex_usd_m or 0.0) * 1e6,

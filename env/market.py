@@ -83,7 +83,8 @@ def needs(world: World) -> tuple[Floats, Floats, Floats, Floats]:
     alarm = s.alarm[b_good, b_node]
     risk = s.risk[b_good, b_node]
     tau = p["buyers.tau_weeks"] + (p["buyers.tau_alarm_weeks"] - p["buyers.tau_weeks"]) * alarm
-    stock = s.stock[st.b_holder, b_good]
+    # plants order after the week's feed is drawn, users before: both mean stock at the week's start
+    stock = s.stock[st.b_holder, b_good] + np.where(st.b_role == 0, use, 0.0)
     trader = st.b_role >= 2
     cover = (s.cover_target + np.where(trader, 0.0, p["risk.cover_weeks"] * risk)) * s.order_scale
     target = np.where(trader, 0.0, use * cover)
@@ -104,10 +105,12 @@ def trader_orders(world: World) -> tuple[Floats, Floats]:
     good, holder = st.b_good[rows], st.b_holder[rows]
     now, before = s.hub_history[-1, good], s.hub_history[0, good]
     trend = p["traders.trend_weight"] * np.clip(now / before - 1.0, -0.5, 0.5)
-    pull = 0.3 * np.clip(s.year_mean[good] / now - 1.0, -0.5, 0.5)
+    # half the memory of the year, half what the balance of supply and use says
+    normal = 0.5 * (s.year_mean[good] + s.fundamental[good])
+    pull = p["traders.value_weight"] * np.clip(normal / now - 1.0, -0.5, 0.5)
     fear = p["traders.news_weight"] * s.risk[good, st.b_node[rows]]
     gain = trend + pull + 0.3 * fear - p["traders.carry"] / 4.0
-    wish = s.cover_target[rows] * s.order_scale[rows] * np.clip(1.0 + 2.0 * gain, 0.2, 3.0)
+    wish = s.cover_target[rows] * s.order_scale[rows] * np.clip(1.0 + p["traders.leverage"] * gain, 0.2, 3.0)
     position = s.stock[holder, good] + s.on_order[rows]
     gap = (wish - position) / p["traders.tau_weeks"]
     money = np.maximum(s.cash[st.holder_party[holder]], 0.0) / 10.0
@@ -141,7 +144,10 @@ def recipe_margins(world: World) -> Floats:
     Outputs at what this seller has been getting (programme prices included), inputs at the local reference.
     """
     st, s = world.structure, world.state
-    price = np.maximum(s.sale_price[st.ro_slot] - st.finishing_cost[st.ro_good], 0.0)
+    sold = np.divide(s.sales, s.flow, out=np.ones_like(s.flow), where=s.flow > 0)
+    # of a surplus co-product only the part that sells counts
+    part = np.where(st.finishing_cost[st.ro_good] > 0.0, np.clip(sold, 0.0, 1.0)[st.ro_slot], 1.0)
+    price = s.sale_price[st.ro_slot] * part
     worth = np.bincount(st.ro_recipe, weights=st.ro_coef * price, minlength=len(st.r_site))
     return worth * s.site_recovery[st.r_site] - _input_cost(world) - s.site_cost[st.r_site]
 
@@ -181,7 +187,7 @@ def make_desk(world: World, cap: Floats, committed: Floats, received: Floats) ->
     ask_rows = s.manual_ask[:, 2] > 0
     return Desk(
         s_flow=s_flow, s_floor=seller_floors(world), b_use=b_use, b_limit=input_limits(world),
-        s_stock=stock * (1.0 - s.hold), s_target=s.flow * s.s_cover_target,
+        s_stock=stock * (1.0 - s.hold), s_target=s.flow * (s.s_cover_target + 1.0),
         b_position=position, b_target=target, cost=cost, cap=cap, s_cap=limit,
         s_committed=committed, b_received=received,
         s_ref=s.ref_origin[st.s_good, st.s_node], b_ref=s.ref_dest[st.b_good, st.b_node], b_tau=tau,
@@ -240,9 +246,11 @@ def _ask_ladder(
         offer = flow[i]
         ask = ref[i]
         if role[i] == 0:
-            offer = max(0.0, flow[i] + (stock[i] - target[i]) / tau - committed[i])
+            offer = max(0.0, flow[i] + (stock[i] - target[i]) / tau)
             if target[i] > 0.0:
                 ask *= 1.0 - pressure * min(1.5, max(-1.5, stock[i] / target[i] - 1.0))
+        # what contracts have taken comes off the cheapest steps
+        gone = committed[i]
         for j in range(k):
             at = i * k + j
             origin[at] = node[i]
@@ -250,7 +258,10 @@ def _ask_ladder(
                 price[at] = manual[i, 1]
                 qty[at] = by_hand
             else:
-                q = min(offer * steps[j, 0], left)
+                q = offer * steps[j, 0]
+                under_contract = min(q, gone)
+                gone -= under_contract
+                q = min(q - under_contract, left)
                 left -= q
                 price[at] = min(max(ask * steps[j, 1], floor[i]), max(cap[i], 0.0))
                 qty[at] = q
@@ -271,10 +282,11 @@ def _bid_ladder(
         order = use[i]
         bid = ref[i]
         if role[i] < 2:
-            order = min(max(use[i] + (target[i] - position[i]) / tau[i], 0.0), max_order * use[i]) - received[i]
+            order = min(max(use[i] + (target[i] - position[i]) / tau[i], 0.0), max_order * use[i])
             if target[i] > 0.0:
                 bid *= min(5.0, max(0.4, (target[i] / max(position[i], 0.02 * target[i])) ** steepness))
-        order = max(0.0, order)
+        # what came under contract comes off the most urgent steps
+        served = received[i]
         for j in range(k):
             at = i * k + j
             at_dest[at] = dest[i]
@@ -282,8 +294,11 @@ def _bid_ladder(
                 price[at] = manual[i, 1]
                 qty[at] = manual[i, 0]
             elif role[i] != 3:
+                q = order * steps[j, 0]
+                under_contract = min(q, served)
+                served -= under_contract
                 price[at] = min(bid * steps[j, 1], limit[i])
-                qty[at] = order * steps[j, 0]
+                qty[at] = q - under_contract
     return at_dest, price, qty
 
 

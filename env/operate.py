@@ -65,25 +65,22 @@ def plan(world: World) -> None:
     s.margin += (margin - s.margin) / p["plants.smoothing_weeks"]
     cap_site = capability(world)
     wish = np.where(st.r_pull, _to_order(world), _pushed(world))
-    losing = s.margin < 0.0
     share = np.where(np.isnan(s.plan_override), 1.0, s.plan_override)
     by_hand = ~np.isnan(s.plan_override[st.r_site])
-    wish = np.where(losing & ~by_hand & (s.margin < -0.02 * np.abs(_scale(world))), np.minimum(wish, s.plan), wish)
     speed = p["plants.max_change"]
-    # a plant that loses money on every tonne gives up five percent a week, half as fast as orders leave it
-    low = s.plan * (1.0 - np.where(losing, speed, speed))
     seed = 0.02 * cap_site[st.r_site] / np.maximum(np.bincount(st.r_site, minlength=len(st.sites))[st.r_site], 1)
-    high = np.maximum(s.plan * (1.0 + speed), seed)
-    fresh = np.clip(wish, low, high)
-    deep = s.margin < -0.10 * np.abs(_scale(world))
-    fresh = np.where(deep & ~by_hand, s.plan * (1.0 - speed), fresh)
+    # below its usual margin by a tenth of turnover a plant sheds work, the faster the deeper it is in loss
+    turnover = np.maximum(_turnover(world), 1e-9)
+    loss = np.maximum(-(s.margin - s.margin_base) / turnover - p["plants.loss_tolerated"], 0.0)
+    fresh = np.clip(wish, s.plan * (1.0 - speed), np.maximum(s.plan * (1.0 + speed), seed))
+    fresh = np.where(loss > 0.0, np.minimum(fresh, s.plan * (1.0 - speed * np.minimum(loss / 0.2, 1.0))), fresh)
     fresh = np.where(by_hand, cap_site[st.r_site] * share[st.r_site] * _mix(world), fresh)
     total = np.bincount(st.r_site, weights=fresh, minlength=len(st.sites))
     squeeze = np.divide(cap_site, total, out=np.ones_like(total), where=total > cap_site)
     s.plan = fresh * np.minimum(squeeze, 1.0)[st.r_site]
 
 
-def _scale(world: World) -> Floats:
+def _turnover(world: World) -> Floats:
     """Turnover of a kg of throughput (R,) USD, the yardstick of margins."""
     st, s = world.structure, world.state
     return np.bincount(st.ro_recipe, weights=st.ro_coef * s.sale_price[st.ro_slot], minlength=len(st.r_site))
@@ -101,26 +98,34 @@ def _pushed(world: World) -> Floats:
     """Mines follow netback against the opening level; separators and recyclers work their feed stock off."""
     st, s = world.structure, world.state
     has_input = np.diff(st.ri_ptr) > 0
-    wish = st.r_base_kg.copy()
     # mines and by-products
     price = s.ref_origin[st.s_good[st.r_main_slot], st.s_node[st.r_main_slot]]
     base = s.ref0_origin[st.s_good[st.r_main_slot], st.s_node[st.r_main_slot]]
-    elastic = st.supply_elasticity[st.r_site]
-    ratio = np.clip(price / base, 0.2, 5.0)
-    growth = s.site_nameplate / np.where(st.nameplate_kg > 0, st.nameplate_kg, 1.0)
-    fresh = np.isnan(s.ramp_from[:, 0])
-    own = st.r_base_kg * growth[st.r_site] * ratio**elastic
-    newly = s.site_nameplate[st.r_site] * s.site_ramp[st.r_site] * MATURE_UTILISATION
-    own = np.where(fresh[st.r_site] & (st.r_base_kg > 0), own, newly)
-    limited = np.where(np.isinf(s.site_limit[st.r_site]), np.inf, st.r_base_kg * s.site_limit[st.r_site])
-    wish = np.where(has_input, wish, np.minimum(own, limited))
+    ratio = np.clip(price / base, 0.2, 5.0) ** st.supply_elasticity[st.r_site]
+    own, limited = source_rate(world)
+    wish = np.minimum(own * ratio, limited)
     # separators, heavy separators, recyclers: a share of the feed in stock each week
     rows = st.ri_slot[st.ri_ptr[:-1][has_input]]
     feed = s.stock[st.b_holder[rows], st.b_good[rows]] / st.ri_coef[st.ri_ptr[:-1][has_input]]
-    smelting = np.where(np.isinf(s.site_limit), np.inf, s.site_limit)[st.r_site[has_input]] * st.r_base_kg[has_input]
-    smelting = np.where(np.isnan(smelting), np.inf, smelting)
-    wish[has_input] = np.minimum(feed / np.maximum(s.cover_target[rows], 1.0), smelting)
+    wish[has_input] = np.minimum(feed / np.maximum(s.cover_target[rows], 1.0), limited[has_input])
     return wish
+
+
+def source_rate(world: World) -> tuple[Floats, Floats]:
+    """What mines and by-products make at opening prices, and the most outside limits allow (R,), (R,) kg a week."""
+    st, s = world.structure, world.state
+    growth = np.divide(s.site_nameplate, st.nameplate_kg, out=np.ones_like(s.site_nameplate), where=st.nameplate_kg > 0)
+    running = np.isnan(s.ramp_from[:, 0])
+    ramp = np.divide(s.site_ramp, st.opening_ramp, out=np.ones_like(growth), where=st.opening_ramp > 0)
+    opening = st.r_base_kg * (growth * np.where(running, 1.0, ramp))[st.r_site]
+    new = (s.site_nameplate * s.site_ramp * MATURE_UTILISATION)[st.r_site]
+    own = np.where(st.r_base_kg > 0, opening, new) * (s.site_on[st.r_site] >= 1.0)
+    ruled = np.isfinite(s.site_limit)[st.r_site]
+    ceiling = st.r_base_kg * np.where(ruled, np.nan_to_num(s.site_limit, posinf=1.0)[st.r_site], 1.0)
+    # under a quota a mine digs what the quota allows, as far as its nameplate goes
+    most = (s.site_nameplate * MATURE_UTILISATION)[st.r_site]
+    own = np.where(ruled & (st.r_base_kg > 0), np.minimum(ceiling, most) * (s.site_on[st.r_site] >= 1.0), own)
+    return own, np.where(ruled, ceiling, np.inf)
 
 
 def _to_order(world: World) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from env.events import note
 from env.instruments import HANDLERS, Rule
 from env.licences import cap_lanes
 from env.world import Bools, Floats
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 SPECIAL = {"Ce compounds": ["ce_oxide"]}
 SEG_CLASS = "other compounds, carbonate"
+MOST_TARIFF_FEAR = 0.2
 FREE_TRADE = ("USMCA",)
 
 
@@ -93,6 +95,25 @@ def active_rules(world: World) -> list[Rule]:
     return [r for r in world.state.instruments if r.active(world.week)]
 
 
+def announce_tables(world: World) -> None:
+    """News of tariff rows that start this week; buyers on the lane fear for their supply."""
+    st, s = world.structure, world.state
+    first, last = world.date.toordinal() - 6, world.date.toordinal()
+    for row in st.spec.tariffs:
+        if not first <= row.valid_from.toordinal() <= last or row.rate < 0.05 or row.importer not in st.nodes:
+            continue
+        goods = _class_goods(st, row.good_class)
+        party = row.importer.lower()
+        topics = [f"good:{g}" for g, hit in zip(st.goods.codes, goods, strict=True) if hit and len(goods) > 0][:12]
+        words = f"{row.importer}: tariff {row.rate:.0%} on {row.good_class} from {row.origin} ({row.legal_basis})"
+        note(world, "tariff", [party] if party in st.parties else [], words, about=topics, data={"rate": row.rate})
+        if row.origin in st.nodes:
+            fear = min(MOST_TARIFF_FEAR, 0.5 * row.rate)
+            abroad = np.arange(len(st.nodes)) != st.nodes.index[row.origin]
+            s.risk[np.ix_(goods, abroad)] = np.maximum(s.risk[np.ix_(goods, abroad)], 0.5 * fear)
+            s.risk[goods, st.nodes.index[row.importer]] = np.maximum(s.risk[goods, st.nodes.index[row.importer]], fear)
+
+
 def table_changes(world: World) -> bool:
     """True when a dated tariff or tax starts or ends this week, or a rule changed since the last refresh."""
     week_end = world.date.toordinal() + 6
@@ -135,6 +156,8 @@ def start_and_end_rules(world: World) -> None:
     if ended or begun or s.policy_stale or table_changes(world):
         refresh_policy(world)
         s.policy_stale = 0.0
+    if world.week >= 0:
+        announce_tables(world)
 
 
 def weekly_rules(world: World) -> None:

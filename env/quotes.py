@@ -42,6 +42,8 @@ def lane_cost(world: World) -> tuple[Floats, Floats, Floats]:
 
 def opening_prices(world: World) -> None:
     """References at the level that supports the base balance: hub price plus the cost of the lane."""
+    from env.market import recipe_margins
+
     st, s = world.structure, world.state
     base = st.base_price
     g = np.arange(len(st.goods))
@@ -66,6 +68,8 @@ def opening_prices(world: World) -> None:
     s.ask_quote = s.ref_dest[:, st.nodes.index[ASK_NODE]].copy() if ASK_NODE in st.nodes else base.copy()
     s.index_price[DOMESTIC, g, st.hub] = base
     s.price_felt = s.ref_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]].copy()
+    s.margin = recipe_margins(world)
+    s.margin_base = np.minimum(s.margin, 0.0)
     supply, use = supply_and_use(world)
     s.supply_trend, s.use_trend = supply, use
     s.balance_base = np.divide(use, supply, out=np.ones_like(use), where=supply > 0)
@@ -99,17 +103,26 @@ def fundamental_origin(world: World, dest: Floats, hub_price: Floats) -> Floats:
 
 
 def supply_and_use(world: World) -> tuple[Floats, Floats]:
-    """World supply from plans and expected use of each oxide (G,) kg a week; zero for other goods."""
+    """Structural supply and use of each oxide (G,) kg a week; zero for other goods.
+
+    Both at opening prices: what mines would dig and users would use if prices stood where they stood, so that the
+    scarcity read off them does not feed on the price itself.  Ore that is withheld does not count.
+    """
+    from env.operate import source_rate
+
     st, s = world.structure, world.state
     n_g = len(st.goods)
-    supply = np.zeros(n_g)
-    out_kg = np.repeat(s.plan, np.diff(st.ro_ptr)) * st.ro_coef
-    made = np.bincount(st.ro_good, weights=out_kg, minlength=n_g)
-    supply[st.oxide] = made[st.oxide]
-    wanted = s.expected_use[st.u_slot]
-    direct = np.bincount(st.b_good[st.u_slot], weights=wanted, minlength=n_g)
-    use = np.zeros(n_g)
-    use[st.oxide] = (direct @ st.content)[st.oxide]
+    own, limited = source_rate(world)
+    source = np.minimum(own, limited) * (np.diff(st.ri_ptr) == 0)
+    if len(source):
+        c = s.contracts
+        bound = np.bincount(c.seller_slot, weights=c.kg * (c.status == 1), minlength=len(s.hold)) if len(c) else np.zeros(len(s.hold))
+        source = np.minimum(source, bound[st.r_main_slot] + (1.0 - s.hold[st.r_main_slot]) * source)
+    dug = np.bincount(st.s_good[st.r_main_slot], weights=source, minlength=n_g)
+    supply = dug @ st.content
+    use = np.bincount(st.b_good[st.u_slot], weights=s.structural_use, minlength=n_g) @ st.content
+    for array in (supply, use):
+        array[st.stage_index != 2] = 0.0
     return supply, use
 
 
@@ -131,15 +144,17 @@ def update_fundamentals(world: World) -> None:
     ox = st.oxide
     level[ox] = np.maximum(level[ox], st.finishing_cost[ox] * 1.02)
     s.fundamental[ox] = level[ox]
-    change = np.zeros(len(st.goods))
-    change[ox] = s.fundamental[ox] - st.base_price[ox]
-    others = np.setdiff1d(np.arange(len(st.goods)), ox)
-    s.fundamental[others] = np.maximum(st.base_price[others] + (st.payable @ change)[others], 0.1 * st.base_price[others])
+    # feed follows the oxides it is made of by formula, metal and magnets the oxides that are in them: at going prices,
+    # so that a tight oxide does not squeeze the plants that make it
+    going = s.ref_origin[np.arange(len(st.goods)), st.hub]
+    others = st.stage_index != 2
+    s.fundamental[others] = formula_price(st, going)[others]
 
 
 def formula_price(st: Structure, hub_index: Floats) -> Floats:
-    """Feed prices by formula (G,): payable share of the contained oxides at the hub's index."""
-    return np.maximum(st.base_price + st.payable @ (hub_index - st.base_price), 0.05 * st.base_price)
+    """Price by content (G,) USD/kg: base price plus the change of the paid oxides at the hub."""
+    change = np.where(st.stage_index == 2, hub_index - st.base_price, 0.0)
+    return np.maximum(st.base_price + st.payable @ change, 0.1 * st.base_price)
 
 
 def update_index(world: World, kind: int, good: np.ndarray, node: np.ndarray, kg: Floats, usd: Floats) -> None:

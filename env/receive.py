@@ -43,6 +43,13 @@ def receive_events(world: World) -> None:
             carry_out(world, event.actor, event.command, "event", text=event.text)
 
 
+def receive_inbox(world: World) -> None:
+    """Commands of people and of logs, in the order they came."""
+    inbox, world.inbox = world.inbox, []
+    for actor, body, origin in inbox:
+        carry_out(world, actor, body, origin)
+
+
 def carry_out(world: World, actor: str, body: Any, origin: str, text: str = "") -> bool:
     """Check and execute one command; True when accepted."""
     shown = _dump(body)

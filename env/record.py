@@ -83,6 +83,7 @@ class Record:
     opening: dict[str, Floats] = field(default_factory=dict)
     pairs: tuple[Ints, Ints] | None = None
     price_cells: tuple[Ints, Ints, Ints] | None = None
+    cells: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64), np.zeros(0, np.int64)))
     largest_gap: dict[str, float] = field(default_factory=lambda: {"mass": 0.0, "money": 0.0, "books": 0.0})
 
     def fork(self) -> Record:
@@ -99,6 +100,7 @@ class Record:
         st, s = self.structure, world.state
         self.pairs = _pairs(st)
         self.price_cells = _price_cells(st)
+        self.cells = _dependence_cells(st)
         self.opening = {
             "stock": s.stock[self.pairs].copy(), "wip": s.wip.sum(axis=1), "cash": s.cash.copy(), "debt": s.debt.copy(),
             "wip_ring": s.wip.copy(), "inventory": inventory(world), "plant": s.plant.copy(), "equity_in": s.equity_in.copy(),
@@ -216,7 +218,7 @@ class Record:
 
     def _dependence(self, world: World) -> Columns:
         st = self.structure
-        good, node = _dependence_cells(st)
+        good, node = self.cells
         n = len(self.weeks)
         week = np.repeat(np.array([w.week for w in self.weeks], dtype=np.int64), len(good))
         flat = lambda name: np.concatenate([getattr(w, name) for w in self.weeks]) if n else np.zeros(0)  # noqa: E731
@@ -397,7 +399,7 @@ def _dependence_cells(st: Structure) -> tuple[Ints, Ints]:
 def _dependence(world: World) -> tuple[Floats, Floats, Floats]:
     """Import reliance, share from China, weeks of cover, by (good, node) cell: a quarter's smoothed trade."""
     st, s = world.structure, world.state
-    good, node = _dependence_cells_cached(st)
+    good, node = world.record.cells
     n = len(st.nodes)
     flow = s.usual_flow.reshape(len(st.goods), n, n, len(CLASSES)).sum(axis=3)
     total = flow.sum(axis=1)
@@ -411,17 +413,6 @@ def _dependence(world: World) -> tuple[Floats, Floats, Floats]:
     use = np.bincount(key, weights=s.expected_use, minlength=total.size).reshape(total.shape)
     cover = np.divide(held, use, out=np.full_like(held, np.nan), where=use > 1e-9)
     return np.nan_to_num(reliance)[good, node], np.nan_to_num(on_china)[good, node], cover[good, node]
-
-
-_CELLS: dict[int, tuple[Ints, Ints]] = {}
-
-
-def _dependence_cells_cached(st: Structure) -> tuple[Ints, Ints]:
-    cells = _CELLS.get(id(st))
-    if cells is None:
-        _CELLS.clear()
-        cells = _CELLS[id(st)] = _dependence_cells(st)
-    return cells
 
 
 def _heavy_share(st: Structure) -> Floats:

@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from env.errors import Fault, InputError, describe, pydantic_faults, suggest, suggest_or_list
+from env.facts import TariffClass, load_facts
 from env.spec import (
     ContractSpec,
     EventSpec,
@@ -596,7 +597,6 @@ def _rows(
     rows: dict[str, list[Any]] = {name: [] for name in LISTS}
     numbers: dict[str, dict[str, float]] = {"knowhow": {}, "parameters": {}}
     if merged["source"] == "facts":
-        from env.facts import load_facts
         from env.from_facts import world_spec
 
         spec = world_spec(load_facts(), dict(merged))
@@ -743,7 +743,9 @@ def _references(spec: WorldSpec) -> Iterator[Issue]:
         ("lanes", "destination", nodes, "node"),
         ("tariffs", "importer", places, "place"),
         ("tariffs", "origin", places | {"ALL"}, "place"),
+        ("tariffs", "good_class", good_classes(spec), "good or class of goods"),
         ("export_taxes", "exporter", places, "place"),
+        ("export_taxes", "good_class", good_classes(spec), "good or class of goods"),
         ("contracts", "seller", parties, "party"),
         ("contracts", "buyer", parties, "party"),
         ("contracts", "good", goods, "good"),
@@ -772,6 +774,13 @@ def _references(spec: WorldSpec) -> Iterator[Issue]:
         for number, recipe in enumerate(site.recipes):
             for side in ("inputs_kg_per_kg", "outputs_kg_per_kg"):
                 yield from _unknown_goods("sites", index, f"recipes.{number}.{side}", getattr(recipe, side), goods)
+
+
+def good_classes(spec: WorldSpec) -> set[str]:
+    """What a tariff, tax or command may be about: a good, a stage, `oxide light`, a customs class, or all."""
+    stages = set(get_args(GoodStage))
+    groups = {f"{good.stage} {good.group}" for good in spec.goods}
+    return {good.code for good in spec.goods} | stages | groups | set(get_args(TariffClass)) | {"all"}
 
 
 def _unknown_goods(
@@ -859,7 +868,7 @@ def _events(spec: WorldSpec) -> Iterator[Issue]:
 
     goods = {row.code for row in spec.goods}
     known: dict[str, tuple[set[str], str]] = {
-        "goods": (goods | set(get_args(GoodStage)) | {"all"}, "good or class of goods"),
+        "goods": (good_classes(spec), "good or class of goods"),
         "good": (goods, "good"),
         "origin": ({row.code for row in spec.nodes} | {row.code for row in spec.places}, "place"),
         "sites": ({row.code for row in spec.sites}, "site"),

@@ -116,6 +116,7 @@ class SiteSpec(Row):
     fixed_cost_usd_per_year: NonNegative = 0.0
     lag_weeks: Annotated[int, Field(ge=0, le=9)] = 0
     supply_elasticity: NonNegative = 0.1
+    spot_share: Share = 1.0
     recipes: list[RecipeSpec] = Field(default_factory=list)
     feed_firm: Slug | None = None
     capex_usd: NonNegative = 0.0

@@ -12,7 +12,7 @@ from env.books import COGS, OTHER, Ledger
 from env.calendar import is_quarter_start
 from env.events import note
 from env.invariants import check
-from env.receive import receive, receive_events
+from env.receive import receive, receive_events, receive_inbox
 from env.shared_quota import clear_with_quotas, contract_quota_cap, draw_quotas
 from env.world import Floats
 
@@ -28,6 +28,7 @@ def tick(world: World, orders: Mapping[str, Iterable[Command | dict[str, Any]]] 
     trade.begin_week(world)
     policy.start_and_end_rules(world)
     receive_events(world)
+    receive_inbox(world)
     receive(world, orders or {}, origin)
     policy.weekly_rules(world)
     made = operate_plants(world)

@@ -164,6 +164,7 @@ class State:
     ramp_from: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (site, 4) start week, t50, spread, umax
     outage_left: Floats = field(default_factory=lambda: np.zeros(0))
     margin: Floats = field(default_factory=lambda: np.zeros(0))  # (R,) USD/kg smoothed
+    margin_base: Floats = field(default_factory=lambda: np.zeros(0))  # (R,) at the opening, at most zero
     flow: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) smoothed weekly make
     sale_price: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) smoothed price received
     soe_cap: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) price target of an SOE, NaN = none
@@ -202,6 +203,7 @@ class State:
     price_felt: Floats = field(default_factory=lambda: np.zeros(0))  # (U,)
     use_noise: Floats = field(default_factory=lambda: np.zeros(0))
     demand_scale: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) shocks from scenarios
+    structural_use: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) kg a week at opening prices
     stopped_weeks: Floats = field(default_factory=lambda: np.zeros(0))
     # money
     cash: Floats = field(default_factory=lambda: np.zeros(0))  # (P,)
@@ -284,6 +286,8 @@ class World:
     start: date
     record: Record
     pending: list[Any] = field(default_factory=list)  # dated events still to come: (week, event)
+    inbox: list[Any] = field(default_factory=list)  # commands of people and logs for this week: (actor, body, origin)
+    memo: dict[str, Any] = field(default_factory=dict)  # published values of this week, worked out once
     last_desk: Any = None  # the desk of the last week cleared, for explanations
     used_cost: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) book value of what users drew this week
     lost_cost: Floats = field(default_factory=lambda: np.zeros(0))  # (P,) book value written off this week
@@ -306,4 +310,6 @@ class World:
 
     def fork(self) -> World:
         """An independent world with the same past; the structure is shared."""
-        return World(self.structure, self.state.copy(), self.seed, self.start, self.record.fork(), list(self.pending))
+        twin = World(self.structure, self.state.copy(), self.seed, self.start, self.record.fork(), list(self.pending))
+        twin.last_desk = self.last_desk
+        return twin

@@ -1,0 +1,311 @@
+"""`Game`: a Mesa model that asks the seats that are due and lets the world live one week at a time."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import mesa
+import pandas as pd
+
+from agents import results
+from agents.casting import cast
+from agents.seat import Seat
+from env import (
+    TABLES,
+    Explanation,
+    Fault,
+    InputError,
+    NoTrade,
+    Observation,
+    World,
+    build_world,
+    explain_week,
+    load_scenario,
+    observe,
+    scenario_hash,
+    tick,
+    week_index,
+    weeks_between,
+)
+
+SNAPSHOT_WEEKS = 26
+
+
+class Game(mesa.Model):
+    """A world with its seats.
+
+    Parameters: `scenario` a name, path or `WorldSpec`; `seed` an integer from 0; `overrides` key -> value as in
+    `--set`; `strategies` seat -> file, built-in name or object; `commands` a log whose human and event commands are
+    injected while strategies play on; `replay` a log played with strategies off; `tables` the result tables to keep.
+    Raises `env.InputError` when any of it is wrong.
+    """
+
+    def __init__(
+        self, scenario: Any = "baseline", seed: int = 0, *, overrides: Mapping[str, Any] | None = None,
+        strategies: Mapping[str, Any] | None = None, commands: str | Path | None = None, replay: str | Path | None = None,
+        tables: Iterable[str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(rng=seed)
+        self.began = perf_counter()
+        self.overrides = dict(overrides or {})
+        self.spec = load_scenario(scenario, self.overrides) if isinstance(scenario, (str, Path)) else scenario
+        self.scenario_hash = scenario_hash(self.spec)
+        self.world: World = build_world(self.spec, seed)
+        self.world.record.keep = _kept(tables)
+        self.playing = self.spec.strategies and replay is None
+        cast(self, strategies or {})
+        self.origins = ("human", "event") if replay is None else ("human", "event", "strategy")
+        self.log = _read_log(replay or commands, self.origins, self.world)
+        self.waiting: dict[str, list[Any]] = {}
+        self.snapshots: dict[int, World] = {}
+        while self.world.week < 0:
+            tick(self.world)
+        self.world.record.open(self.world)
+        self.snapshots[0] = self.world.fork()
+
+    # ---- time --------------------------------------------------------------------------------------------
+    @property
+    def week(self) -> int:
+        """Weeks played."""
+        return self.world.week
+
+    @property
+    def date(self) -> date:
+        """Monday of the week to come."""
+        return self.world.date
+
+    @property
+    def weeks_total(self) -> int:
+        """Weeks from start to the scenario's end."""
+        return weeks_between(self.spec.start, self.spec.end)
+
+    def step(self) -> None:
+        """One week: due seats decide on what they see, the world carries it out."""
+        world = self.world
+        if world.week % SNAPSHOT_WEEKS == 0 and world.week not in self.snapshots:
+            self.snapshots[world.week] = world.fork()
+        for actor, body, origin in self.log.pop(world.week, ()):
+            _inject(world, actor, body, origin)
+        orders: dict[str, list[Any]] = {}
+        if self.playing:
+            for seat in self.seats:
+                if seat.party not in self.waiting and seat.is_due(world):
+                    wish = seat.decide(observe(world, seat.party))
+                    if wish:
+                        orders[seat.party] = wish
+        human, self.waiting = self.waiting, {}
+        for actor, bodies in sorted(human.items()):
+            for body in bodies:
+                _inject(world, actor, body, "human")
+        tick(world, orders)
+
+    def run(self, until: str | date | None = None, on_week: Callable[[Game], None] | None = None) -> Game:
+        """Play to the week that holds `until` (default: the scenario's end); `on_week` is called after each week."""
+        end = self.spec.end if until is None else date.fromisoformat(until) if isinstance(until, str) else until
+        last = weeks_between(self.spec.start, end)
+        while self.world.week < last:
+            self.step()
+            if on_week is not None:
+                on_week(self)
+        return self
+
+    # ---- seats -------------------------------------------------------------------------------------------
+    @property
+    def seats(self) -> list[Seat]:
+        """All seats, in the order of their codes."""
+        return self._seats
+
+    def observe(self, party: str) -> Observation:
+        """What a seat sees now."""
+        return observe(self.world, party)
+
+    def submit(self, party: str, command: Any) -> None:
+        """Hand in a command of a person for the coming week; the seat's strategy keeps quiet that week."""
+        if party not in self.world.structure.parties:
+            raise InputError([Fault("submit", None, party, "party", "no such seat", "see Game.seats")])
+        self.waiting.setdefault(party, []).append(command)
+
+    # ---- forks, files ------------------------------------------------------------------------------------
+    def fork(self) -> Game:
+        """An independent game with the same past."""
+        twin = object.__new__(Game)
+        mesa.Model.__init__(twin, rng=self.world.seed)
+        for name in ("overrides", "spec", "scenario_hash", "playing", "origins", "began"):
+            setattr(twin, name, getattr(self, name))
+        twin.world = self.world.fork()
+        twin.log = {week: list(rows) for week, rows in self.log.items()}
+        twin.waiting = {party: list(rows) for party, rows in self.waiting.items()}
+        twin.snapshots = dict(self.snapshots)
+        cast(twin, {seat.party: seat.strategy for seat in self.seats}, seen={s.party: s.seen_event for s in self.seats})
+        return twin
+
+    def rewind(self, week: int) -> Game:
+        """A fork as things stood before `week`: the nearest snapshot, then the logged commands again."""
+        if not 0 <= week <= self.world.week:
+            raise InputError([Fault("rewind", None, "", "week", f"{week} is outside 0..{self.world.week}", "name a week played")])
+        at = max(w for w in self.snapshots if w <= week)
+        twin = self.fork()
+        twin.world = self.snapshots[at].fork()
+        twin.snapshots = {w: s for w, s in self.snapshots.items() if w <= at}
+        twin.waiting = {}
+        logged = _by_week(self.world.record.commands, at)
+        while twin.world.week < week:
+            twin.world = _replay_week(twin.world, logged.get(twin.world.week, []))
+        for seat in twin.seats:
+            seat.seen_event = int(twin.world.state.news[-1][1][1:]) if twin.world.state.news else 0
+        return twin
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole game to a file; `Game.load` goes on bit for bit."""
+        payload = {
+            "format": 1, "spec": self.spec, "overrides": self.overrides, "seed": self.world.seed, "state": self.world.state,
+            "pending": self.world.pending, "record": self.world.record, "playing": self.playing, "log": self.log,
+            "seats": {s.party: (s.strategy, s.seen_event) for s in self.seats},
+        }  # fmt: skip
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
+        with part.open("wb") as handle:
+            pickle.dump(payload, handle, protocol=pickle.HIGHEST_PROTOCOL)
+        part.replace(target)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Game:
+        """Read a game written by `save`.  Open only files you trust: they are Python pickles."""
+        try:
+            with Path(path).open("rb") as handle:
+                payload = pickle.load(handle)  # noqa: S301
+            if payload["format"] != 1:
+                raise ValueError("another format")
+        except (OSError, pickle.UnpicklingError, EOFError, KeyError, ValueError, AttributeError) as error:
+            raise InputError([Fault(str(path), None, "", "", f"is not a saved game: {error}", "use a file written by Game.save")]) from error
+        game = object.__new__(cls)
+        mesa.Model.__init__(game, rng=payload["seed"])
+        game.began = perf_counter()
+        game.overrides, game.spec, game.playing, game.log = payload["overrides"], payload["spec"], payload["playing"], payload["log"]
+        game.scenario_hash = scenario_hash(game.spec)
+        game.origins = ("human", "event")
+        game.waiting, game.snapshots = {}, {}
+        game.world = build_world(game.spec, payload["seed"])
+        game.world.state, game.world.pending = payload["state"], payload["pending"]
+        game.world.record = payload["record"]
+        game.world.record.structure = game.world.structure
+        cast(game, {p: s for p, (s, _) in payload["seats"].items()}, seen={p: e for p, (_, e) in payload["seats"].items()})
+        game.snapshots[game.week] = game.world.fork()
+        return game
+
+    # ---- results -----------------------------------------------------------------------------------------
+    def frame(self, table: str) -> pd.DataFrame:
+        """A result table as pandas (see docs/results.md)."""
+        if table not in TABLES:
+            raise InputError([Fault("frame", None, table, "table", "no such table", f"one of {', '.join(TABLES)}")])
+        return pd.DataFrame(self.world.record.table(table, self.world))
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, in order."""
+        return list(self.world.record.events)
+
+    def manifest(self, *, complete: bool = True) -> dict[str, Any]:
+        """Where a run comes from and how it ended."""
+        return results.manifest(self, complete=complete)
+
+    def summary(self) -> dict[str, Any]:
+        """What an analyst wants to know first."""
+        return results.summary(self)
+
+    def write(self, out: str | Path, *, complete: bool = True) -> dict[str, Any]:
+        """Write all tables to a new folder, at once or not at all; returns the manifest."""
+        return results.write(self, Path(out), complete=complete)
+
+    def explain(self, good: str, day: str | date, *, place: str | None = None, kind: str = "delivered") -> Explanation:
+        """Why the cleared price moved in the week that holds `day`, against the week before.
+
+        `kind` domestic or fob looks at the seller's end of `place` (default: the good's leading place); delivered,
+        contract and ask at the buyer's end.  Raises `NoTrade` when there is no price in one of the two weeks.
+        """
+        st = self.world.structure
+        if good not in st.goods:
+            raise InputError([Fault("explain", None, good, "good", "no such good", "see scenarios show")])
+        where = place or st.nodes.codes[int(st.hub[st.goods.index[good]])]
+        if where not in st.nodes:
+            raise InputError([Fault("explain", None, where, "place", "no such market place", f"one of {', '.join(st.nodes.codes)}")])
+        when = date.fromisoformat(day) if isinstance(day, str) else day
+        week = week_index(self.spec.start, when)
+        if not 1 <= week < self.world.week:
+            raise InputError([Fault("explain", None, str(when), "date", "is not a week played (from the second on)", "name one")])
+        before, after = self._desks(week)
+        return explain_week(self.world, before, after, good, where, delivered=kind not in ("domestic", "fob"))
+
+    def _desks(self, week: int) -> tuple[Any, Any]:
+        """Desks of the week before and of `week`, by replaying from a snapshot."""
+        at = max((w for w in self.snapshots if w < week), default=None)
+        if at is None:
+            raise NoTrade("that week lies before the oldest snapshot of this game")
+        world = self.snapshots[at].fork()
+        logged = _by_week(self.world.record.commands, at)
+        before = None
+        while world.week <= week:
+            before = world.last_desk
+            world = _replay_week(world, logged.get(world.week, []))
+        return before, world.last_desk
+
+
+def _kept(tables: Iterable[str] | None) -> frozenset[str]:
+    if tables is None:
+        return frozenset(TABLES)
+    unknown = [t for t in tables if t not in TABLES]
+    if unknown:
+        raise InputError([Fault("tables", None, unknown[0], "table", "no such table", f"choose from {', '.join(TABLES)}")])
+    return frozenset(tables)
+
+
+def _inject(world: World, actor: str, body: Any, origin: str) -> None:
+    world.inbox.append((actor, body, origin))
+
+
+def _by_week(commands: list[dict[str, Any]], first: int) -> dict[int, list[dict[str, Any]]]:
+    table: dict[int, list[dict[str, Any]]] = {}
+    for row in commands:
+        if row["week"] >= first and row["origin"] != "event":
+            table.setdefault(row["week"], []).append(row)
+    return table
+
+
+def _replay_week(world: World, rows: list[dict[str, Any]]) -> World:
+    """One week with logged commands in place of strategies."""
+    for row in rows:
+        _inject(world, row["actor"], row["body"], row["origin"])
+    tick(world)
+    return world
+
+
+def _read_log(path: str | Path | None, origins: tuple[str, ...], world: World) -> dict[int, list[tuple[str, Any, str]]]:
+    """Commands of a log by week; events that the scenario itself will bring are left to it."""
+    if path is None:
+        return {}
+    own_kinds = {(w, e.actor, e.command.get("kind")) for w, _, e in world.pending}
+    table: dict[int, list[tuple[str, Any, str]]] = {}
+    faults = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        row = json.loads(line)
+        if "kind" not in row:
+            continue
+        origin = row.get("origin", "human")
+        week = week_index(world.start, date.fromisoformat(row["date"]))
+        if origin not in origins:
+            continue
+        if origin == "event" and (week, row["actor"], row["kind"]) in own_kinds:
+            continue
+        if week < 0:
+            faults.append(Fault(Path(path).name, number, row["actor"], "date", "lies before the scenario's start", f"use dates from {world.start}"))
+        table.setdefault(week, []).append((row["actor"], row.get("body") or {"kind": row["kind"]}, origin))
+    if faults:
+        raise InputError(faults)
+    return table

@@ -27,7 +27,8 @@ REASON = {name: i for i, name in enumerate(REASONS)}
 #: income-statement column of a payment, for the payer and for the payee (see BOOK_ITEMS in env.build)
 REVENUE, COGS, VARIABLE, FIXED, FREIGHT, INTEREST, SUPPORT, OTHER, DEPRECIATION, CAPEX, DIVIDENDS, EQUITY, DRAWN, REPAID = range(14)
 OUTSIDE = 0
-OPEX_LIFE_YEARS = 15.0
+PLANT_LIFE_YEARS = 15.0
+CREDIT_WEEKS = 4.0  # of fixed cost and interest a draw covers beyond the gap
 
 
 @dataclass(slots=True, eq=False)
@@ -148,7 +149,9 @@ def interest_and_credit(world: World, ledger: Ledger) -> None:
     base_debt = s.sales_year * 0.6 + s.plant  # what lenders accept as a whole
     short = np.flatnonzero(private & (s.cash < 0) & (s.debt < base_debt + line) & (s.restructuring <= 0))
     room = np.maximum(base_debt + line - s.debt, 0.0)
-    ledger.pay(np.zeros(len(short), np.int64), short, np.minimum(-s.cash, room)[short], "debt_drawn", len(st.parties))
+    fixed = np.bincount(st.site_party, weights=st.fixed_cost_week * (s.site_on > 0), minlength=len(s.cash))
+    month = CREDIT_WEEKS * (s.debt * st.party_rate / 52.0 + fixed)
+    ledger.pay(np.zeros(len(short), np.int64), short, np.minimum(month - s.cash, room)[short], "debt_drawn", len(st.parties))
 
 
 def support(world: World, ledger: Ledger) -> None:
@@ -207,6 +210,6 @@ def dividends(world: World, ledger: Ledger) -> None:
 def depreciate(world: World) -> None:
     """Weekly straight-line depreciation of plant."""
     s = world.state
-    amount = s.plant / (OPEX_LIFE_YEARS * 52.0)
+    amount = s.plant / (PLANT_LIFE_YEARS * 52.0)
     s.plant -= amount
     s.quarter_book[:, DEPRECIATION] -= amount

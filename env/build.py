@@ -8,7 +8,7 @@ import numpy as np
 
 from env import cover
 from env.axes import CLASSES, OUTSIDE, Axis, dest_index
-from env.calendar import week_index
+from env.calendar import first_week_from
 from env.contracts import ContractTable
 from env.licences import LicenceOffice
 from env.params import DEFAULTS
@@ -81,7 +81,7 @@ def build_world(spec: WorldSpec, seed: int = 0) -> World:
     world = World(structure, state, seed, start, Record(structure, start))
     state.week = -spec.burn_in_weeks
     world.pending = sorted(
-        ((week_index(start, e.date), i, e) for i, e in enumerate(spec.events)), key=lambda row: row[:2]
+        ((first_week_from(start, e.date), i, e) for i, e in enumerate(spec.events)), key=lambda row: row[:2]
     )
     refresh_policy(world)
     opening_prices(world)
@@ -277,6 +277,7 @@ def _opening_state(st: Structure) -> State:
     s = State()
     sites = sorted(spec.sites, key=lambda x: x.code)
     s.plan = st.r_base_kg.copy()
+    s.run_rate = s.plan.copy()
     s.plan_override = np.full(n_site, np.nan)
     s.site_on = np.array([1.0 if x.status == "operating" else 0.0 for x in sites])
     s.site_restart_week = np.full(n_site, -1, dtype=np.int64)
@@ -395,7 +396,7 @@ def _opening_state(st: Structure) -> State:
     s.equity_in = s.cash - s.debt + s.plant + _inventory_by_party(st, s)
     s.sales_year = np.zeros(n_p)
     np.add.at(s.sales_year, st.holder_party[st.s_holder], s.flow * 52 * st.base_price[st.s_good])
-    np.add.at(s.sales_year, st.holder_party[st.b_holder[st.u_slot]], st.u_base_kg * 52 * st.base_price[st.b_good[st.u_slot]] * 1.3)
+    np.add.at(s.sales_year, st.holder_party[st.b_holder[st.u_slot]], st.u_base_kg * 52 * (1.3 * st.base_price[st.b_good[st.u_slot]] + st.u_margin))
     s.next_ids = {"contract": 1, "licence": 1, "event": 1, "batch": 1}
     return s
 

@@ -26,6 +26,11 @@ def week_index(start: date, day: date) -> int:
     return (day - start).days // 7
 
 
+def first_week_from(start: date, day: date) -> int:
+    """First week whose Monday is not before `day`: from then on something dated `day` holds."""
+    return -((start - day).days // 7)
+
+
 def weeks_between(start: date, end: date) -> int:
     """Number of weekly ticks from `start` to the week that holds `end`, both included."""
     return max(0, week_index(start, end) + 1)

@@ -509,7 +509,7 @@ def _yearly_sales(sites: list[SiteSpec], uses: list[UseSpec], price: dict[str, f
                 sales[site.party] += recipe.base_t * 1e3 * q * price[good]
     for use in uses:
         for good, t in use.goods_t.items():
-            sales[use.party] += t * 1e3 * price[good] * 1.3
+            sales[use.party] += t * 1e3 * (1.3 * price[good] + use.margin_lost_usd_per_kg)
     return sales
 
 

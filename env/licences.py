@@ -92,13 +92,19 @@ class Office:
         new = caught & ~self.controlled
         if new.any():
             # goods newly caught start from the trade of the weeks before
-            self.usual[new] = s.usual_flow[new, self.node]
+            self.usual[new] = self._abroad(s.usual_flow[new, self.node])
             self.first_until = world.week + int(round(world.params["licence.first_lag_weeks"]))
             self.since = world.week
         if customs_tests > 0.0 and like.any():
             self.test_share = customs_tests
-            self.usual[like & ~self.look_alike] = s.usual_flow[like & ~self.look_alike, self.node]
+            self.usual[like & ~self.look_alike] = self._abroad(s.usual_flow[like & ~self.look_alike, self.node])
         self.controlled, self.look_alike = caught, like
+
+    def _abroad(self, flow: Floats) -> Floats:
+        """Flows to other places (rows, D): sales at home need no licence."""
+        out = flow.copy()
+        out[:, dest_index(self.node, 0) : dest_index(self.node, 0) + len(CLASSES)] = 0.0
+        return out
 
     def set_dial(self, world: World, destination: str, end_use_class: str, share: float) -> None:
         """Turn the dial for one or all destinations and classes."""
@@ -266,23 +272,23 @@ def _decide(world: World, office: Office) -> list[dict[str, Any]]:
     luck = stream(world.seed, "licence", st.nodes.codes[office.node], world.week)
     part = luck.random(st.n_dest)
     slots = np.floor(capacity + part).astype(np.int64)
-    ready = files.ready <= world.week
-    order = np.flatnonzero(ready)
-    rank = np.zeros(len(order), dtype=np.int64)
+    order = np.flatnonzero(files.ready <= world.week)
+    if not len(order):
+        return []
+    # documents are looked at on the counter, in order of arrival; only complete files use the office's time
+    draw = luck.random((len(order), 2))
+    fail = np.where(files.tries[order] == 0, p["licence.fail_first"], p["licence.fail_repeat"])
+    complete = draw[:, 0] >= fail
+    seen = np.zeros(len(order), dtype=np.int64)
     for d in np.unique(files.dest[order]):
         rows = files.dest[order] == d
-        rank[rows] = np.arange(int(rows.sum()))
-    served = order[rank < slots[files.dest[order]]]
-    if not len(served):
-        return []
-    draw = luck.random((len(served), 2))
-    fail = np.where(files.tries[served] == 0, p["licence.fail_first"], p["licence.fail_repeat"])
-    bad = draw[:, 0] < fail
-    back = served[bad]
+        seen[rows] = np.cumsum(complete[rows]) - complete[rows]
+    looked_at = seen < slots[files.dest[order]]
+    back = order[looked_at & ~complete]
     files.ready[back] = world.week + int(round(p["licence.resubmit_weeks"]))
     files.tries[back] += 1
-    done = served[~bad]
-    passed = draw[~bad, 1] < p["licence.pass"]
+    done = order[looked_at & complete]
+    passed = draw[looked_at & complete, 1] < p["licence.pass"]
     expiry = world.week + int(p["licence.validity_weeks"])
     rows = []
     for i, ok in zip(done, passed, strict=True):
@@ -315,13 +321,13 @@ def cap_lanes(world: World, cap: Floats) -> None:
         if office.look_alike.any() and share > 0.0 and office.test_share > 0.0:
             age = world.week - office.since
             timid = p["customs.self_restraint"] if age < 4 else 0.0
-            delay = int(round(p["customs.test_delay_weeks"]))
-            freed = office.test_share if age >= delay else 0.0
-            flow = (1.0 - share) * (1.0 - timid) + min(freed, office.test_share) * (1.0 if age >= delay else 0.0)
+            # tested parcels come out after some weeks, late ones much later (Weibull of shape 2 around the mean delay)
+            freed = 1.0 - np.exp(-((age / (1.13 * p["customs.test_delay_weeks"])) ** 2))
+            flow = (1.0 - share) * (1.0 - timid) + share * freed
             rows = cap[:, office.node]
             limited = np.where(office.look_alike[:, None], office.usual * flow, rows)
             limited[:, home] = rows[:, home]
-            if flow < 1.0:
+            if flow < 0.999:
                 cap[:, office.node] = np.minimum(rows, limited)
 
 

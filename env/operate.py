@@ -31,12 +31,18 @@ class Production:
     variable_cost: Floats  # (site,)
 
 
-def capability(world: World) -> Floats:
-    """Most a site can put through this week (site,) kg: nameplate, ramp, outage, season, outside limits."""
+def _most(world: World) -> Floats:
+    """Most a site can put through in an ordinary week (site,) kg: nameplate and ramp."""
     st, s = world.structure, world.state
     ramped = np.where(st.site_young, s.site_ramp, MATURE_UTILISATION)
     ramped = np.where(np.isnan(s.ramp_from[:, 0]), ramped, s.site_ramp)
-    out = s.site_nameplate * ramped * np.where(s.site_on >= 1.0, 1.0, 0.0)
+    return s.site_nameplate * ramped * np.where(s.site_on >= 1.0, 1.0, 0.0)
+
+
+def capability(world: World) -> Floats:
+    """Most a site can put through this week (site,) kg: an ordinary week's, less outages and holidays."""
+    st, s = world.structure, world.state
+    out = _most(world)
     out *= np.where(s.outage_left > 0, 1.0 - OUTAGE_SHARE, 1.0)
     if not st.spec.constant_demand and is_chinese_new_year(world.date) and CHINA in st.nodes:
         china = st.site_node == st.nodes.index[CHINA]
@@ -75,9 +81,14 @@ def plan(world: World) -> None:
     fresh = np.clip(wish, s.plan * (1.0 - speed), np.maximum(s.plan * (1.0 + speed), seed))
     fresh = np.where(loss > 0.0, np.minimum(fresh, s.plan * (1.0 - speed * np.minimum(loss / 0.2, 1.0))), fresh)
     fresh = np.where(by_hand, cap_site[st.r_site] * share[st.r_site] * _mix(world), fresh)
+    usual_cap = _most(world)
+    wanted = np.bincount(st.r_site, weights=fresh, minlength=len(st.sites))
+    fit = np.divide(usual_cap, wanted, out=np.ones_like(wanted), where=wanted > usual_cap)
+    fresh = fresh * np.minimum(fit, 1.0)[st.r_site]
     total = np.bincount(st.r_site, weights=fresh, minlength=len(st.sites))
     squeeze = np.divide(cap_site, total, out=np.ones_like(total), where=total > cap_site)
-    s.plan = fresh * np.minimum(squeeze, 1.0)[st.r_site]
+    s.plan = fresh
+    s.run_rate = fresh * np.minimum(squeeze, 1.0)[st.r_site]  # a holiday or an outage does not change the plan
 
 
 def _turnover(world: World) -> Floats:
@@ -148,7 +159,7 @@ def run(world: World) -> Production:
     cost = np.zeros(len(st.sites))
     if n_r:
         _run(
-            s.plan, s.site_on, st.r_site, st.r_lag, st.ri_ptr, st.ri_good, st.ri_coef, st.ro_ptr, st.ro_good,
+            s.run_rate, s.site_on, st.r_site, st.r_lag, st.ri_ptr, st.ri_good, st.ri_coef, st.ro_ptr, st.ro_good,
             st.ro_coef * s.site_recovery[st.r_site[st.ro_recipe]], st.ro_value_share, s.site_cost, s.stock, s.cost,
             s.wip, s.wip_cost, s.week % s.wip.shape[1], started, finished, cost,
         )  # fmt: skip

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[float, str, str]] = {
     "mines.clay_elasticity": (0.25, "elasticity", "the same for clay mines outside the Chinese quota"),
     "mines.undocumented_elasticity": (0.60, "elasticity", "the same for undocumented ore and recycling of old magnets"),
     "fundamental.tight_elasticity": (0.35, "elasticity", "sum of supply and use elasticities behind scarcity"),
+    "fundamental.heavy_elasticity": (0.6, "elasticity", "the same for heavy oxides, whose users thrift and switch grades sooner"),
     "fundamental.smoothing_weeks": (8.0, "weeks", "smoothing of the supply-use balance"),
     "index.d": (0.9, "share", "weight a trade week keeps in a deal index"),
     "ask.tau_up_weeks": (2.5, "weeks", "rise of the European ask quote"),

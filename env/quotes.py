@@ -120,7 +120,9 @@ def supply_and_use(world: World) -> tuple[Floats, Floats]:
         source = np.minimum(source, bound[st.r_main_slot] + (1.0 - s.hold[st.r_main_slot]) * source)
     dug = np.bincount(st.s_good[st.r_main_slot], weights=source, minlength=n_g)
     supply = dug @ st.content
-    use = np.bincount(st.b_good[st.u_slot], weights=s.structural_use, minlength=n_g) @ st.content
+    # use that licences or embargoes keep away from the market does not press on it
+    good, node = st.b_good[st.u_slot], st.b_node[st.u_slot]
+    use = np.bincount(good, weights=s.structural_use * (1.0 - s.unmet[good, node]), minlength=n_g) @ st.content
     for array in (supply, use):
         array[st.stage_index != 2] = 0.0
     return supply, use
@@ -139,7 +141,9 @@ def update_fundamentals(world: World) -> None:
     s.use_trend += weight * (use - s.use_trend)
     ratio = np.divide(s.use_trend, s.supply_trend, out=np.ones_like(use), where=s.supply_trend > 0)
     tight = np.divide(ratio, s.balance_base, out=np.ones_like(ratio), where=s.balance_base > 0)
-    scarcity = np.clip(tight, 0.3, 3.0) ** (1.0 / p["fundamental.tight_elasticity"])
+    heavy = np.array([x == "heavy" for x in st.oxide_group])
+    elastic = np.where(heavy, p["fundamental.heavy_elasticity"], p["fundamental.tight_elasticity"])
+    scarcity = np.clip(tight, 0.3, 3.0) ** (1.0 / elastic)
     level = st.base_price * np.clip(scarcity, 0.3, 12.0)
     ox = st.oxide
     level[ox] = np.maximum(level[ox], st.finishing_cost[ox] * 1.02)

@@ -149,6 +149,7 @@ class State:
     on_order: Floats = field(default_factory=lambda: np.zeros(0))  # (B,)
     # plans and expectations
     plan: Floats = field(default_factory=lambda: np.zeros(0))  # (R,) kg a week
+    run_rate: Floats = field(default_factory=lambda: np.zeros(0))  # (R,) kg this week, after outages and holidays
     plan_override: Floats = field(default_factory=lambda: np.zeros(0))  # (site,) share of capability, NaN = own rule
     hold: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) share of the offer withheld
     order_scale: Floats = field(default_factory=lambda: np.zeros(0))  # (B,) factor on target cover

@@ -45,7 +45,7 @@ class Commands(click.Group):
 
 def _report(error: Exception, debug: bool) -> int:
     """Say what went wrong on stderr; return the exit code."""
-    from env.errors import InputError
+    from env import InputError
 
     if isinstance(error, InputError):
         click.echo(str(error), err=True)

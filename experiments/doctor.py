@@ -94,11 +94,9 @@ def _numba_cache() -> Finding:
 
 def _facts() -> Finding:
     """The shipped tables and scenarios must read without a fault."""
-    from env.errors import InputError
+    from env import InputError, load_facts
 
     try:
-        from env.facts import load_facts
-
         facts = load_facts()
     except InputError as error:
         return Finding("data", "fact tables", "broken", f"{len(error.faults)} faults, first: {error.faults[0]}")
@@ -107,7 +105,7 @@ def _facts() -> Finding:
 
 
 def _scenarios() -> Finding:
-    from env.scenario import check_scenario, list_scenarios
+    from env import check_scenario, list_scenarios
 
     wrong = {info.name: faults for info in list_scenarios() if (faults := check_scenario(info.path))}
     if wrong:

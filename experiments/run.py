@@ -19,7 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from env.errors import Fault, InputError, suggest_or_list
+from env import TABLES, Fault, InputError, list_scenarios, load_scenario, scenario_hash
+from env.errors import suggest_or_list
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from env.spec import WorldSpec
 
 FOREIGN_FOLDER = 6
-#: tables of a run that `--tables` may choose from; logs and manifest are always written
-TABLES = (
-    "prices", "shares", "dependence", "flows", "stocks", "process", "use", "payments", "books", "contracts",
-    "licences", "projects",
-)  # fmt: skip
 
 
 # ---------------------------------------------------------------- checks before the first week
@@ -265,8 +261,6 @@ def run(
     for log in (commands, replay):
         if log is not None:
             check_log(Path(log))
-    from env.scenario import load_scenario
-
     spec = load_scenario(scenario, dict(overrides or {}))
     check_until(until, spec)
     check_seats(strategies or {}, spec)
@@ -332,7 +326,8 @@ def number(value: Any, digits: int | None = None) -> str:
         return "-"
     if digits is None:
         digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
-    return f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text  # no minus before a zero
 
 
 def _percent(value: Any, signed: bool = False) -> str:
@@ -373,19 +368,22 @@ def _prices(console: Console, summary: Mapping[str, Any]) -> None:
     if not rows:
         return
     console.print()
-    table = _table(
-        "good", "price", "basis", ">then", ">now", ">change", ">volume, t", title="Prices, USD per kg ex VAT"
-    )
+    title = "Prices in the first and the last week, USD per kg ex VAT"
+    table = _table("good", "price", "at", "tax", ">then", ">now", ">change", ">t a year", title=title)
+    good = ""
     for row in rows:
+        name = str(row.get("name") or row.get("good"))
         table.add_row(
-            str(row.get("name") or row.get("good")),
+            "" if name == good else name,
             str(row.get("kind", "")),
+            str(row.get("place", "")),
             str(row.get("tax_basis", "")),
             number(row.get("then")),
             number(row.get("now")),
             _percent(row.get("change_pct"), signed=True),
             number(row.get("volume_t")),
         )
+        good = name
     console.print(table)
 
 
@@ -443,7 +441,7 @@ def _defaults(console: Console, summary: Mapping[str, Any]) -> None:
     if rows:
         console.print("\n[bold]Defaults[/bold]")
     for row in rows:
-        _line(console, row)
+        _line(console, row, _texts(summary))
 
 
 def _events(console: Console, summary: Mapping[str, Any]) -> None:
@@ -451,22 +449,26 @@ def _events(console: Console, summary: Mapping[str, Any]) -> None:
     if rows:
         console.print("\n[bold]What moved the market[/bold]")
     for row in rows[:5]:
-        _line(console, row)
+        _line(console, row, _texts(summary))
 
 
-def _line(console: Console, row: Any) -> None:
+def _texts(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Texts of the events told here, by id; a cause that is not among them is left out."""
+    rows = [*(summary.get("events") or []), *(summary.get("defaults") or [])]
+    return {str(row["id"]): str(row.get("text", "")) for row in rows if isinstance(row, Mapping) and "id" in row}
+
+
+def _line(console: Console, row: Any, texts: Mapping[str, str]) -> None:
     """One event: date, text, causes."""
     from rich.markup import escape
 
     if not isinstance(row, Mapping):
         console.print(escape(str(row)))
         return
-    text = str(row.get("text") or row.get("name") or row.get("party") or "")
-    causes = [
-        str(cause.get("text", cause)) if isinstance(cause, Mapping) else str(cause) for cause in row.get("causes") or []
-    ]
-    tail = f" (because: {'; '.join(causes)})" if causes else ""
-    console.print(escape(f"{row.get('date', '')}  {text}{tail}".strip()))
+    causes = [str(c["text"]) if isinstance(c, Mapping) else texts.get(str(c), "") for c in row.get("causes") or []]
+    known = "; ".join(dict.fromkeys(cause for cause in causes if cause))
+    tail = f" (because: {known})" if known else ""
+    console.print(escape(f"{row.get('date', '')}  {row.get('text', '')}{tail}".strip()))
 
 
 PARTS = ("supply", "demand", "stocks", "policy", "contracts", "expectations")
@@ -494,8 +496,6 @@ def _explained(console: Console, summary: Mapping[str, Any]) -> None:
 
 def list_all(as_json: bool = False) -> int:
     """`offtake scenarios list`."""
-    from env.scenario import list_scenarios
-
     found = list_scenarios()
     if as_json:
         rows = [{"name": info.name, "title": info.title, "description": info.description} for info in found]
@@ -512,8 +512,6 @@ def list_all(as_json: bool = False) -> int:
 
 def check(scenario: str) -> int:
     """`offtake scenarios check FILE`: every fault of a file, or one line that it is fine."""
-    from env.scenario import load_scenario, scenario_hash
-
     spec = load_scenario(scenario)
     weeks = (spec.end - spec.start).days // 7 + 1
     print(
@@ -525,8 +523,6 @@ def check(scenario: str) -> int:
 
 def show(scenario: str, as_json: bool = False) -> int:
     """`offtake scenarios show NAME`: what the world is made of; estimates are marked."""
-    from env.scenario import load_scenario, scenario_hash
-
     spec = load_scenario(scenario)
     if as_json:
         print(spec.model_dump_json(indent=1))

@@ -36,7 +36,7 @@ class Seat(mesa.Agent):
             return True
         if not self.wakes_on:
             return False
-        for _, event, kind, actors, _ in reversed(world.state.news):
+        for _, event, kind, actors, _, _ in reversed(world.state.news):
             if int(event[1:]) <= self.seen_event:
                 return False
             if kind in self.wakes_on and self.party not in actors:

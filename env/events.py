@@ -12,11 +12,11 @@ NEWS_KEPT = 200
 
 def note(
     world: World, kind: str, actors: list[str], text: str, *, causes: list[str] | None = None, about: list[str] | None = None,
-    data: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None, target: str = "",
 ) -> str:  # fmt: skip
     """Record an event and return its id.  `about` are topics (`good:dy_oxide`, a party) later events can name as cause.
 
-    Without explicit causes the latest event about the same actors or topics is named.
+    `target` is the place an act is aimed at.  Without explicit causes the latest event about the same actors or topics is named.
     """
     s = world.state
     topics = [*(about or []), *actors]
@@ -31,7 +31,7 @@ def note(
         "causes": causes, "data": data or {},
     }  # fmt: skip
     world.record.events.append(row)
-    s.news.append((world.week, event_id, kind, tuple(actors), text))
+    s.news.append((world.week, event_id, kind, tuple(actors), text, target))
     if len(s.news) > NEWS_KEPT:
         del s.news[: len(s.news) - NEWS_KEPT]
     for topic in topics:

@@ -252,8 +252,8 @@ def _policy(world: World) -> list[Block]:
 
 def _news(world: World) -> list[Block]:
     return [
-        {"week": w, "event": e, "kind": k, "actors": list(a), "text": t}
-        for w, e, k, a, t in world.state.news if world.week - w <= NEWS_WEEKS
+        {"week": w, "event": e, "kind": k, "actors": list(a), "text": t, "target": target}
+        for w, e, k, a, t, target in world.state.news if world.week - w <= NEWS_WEEKS
     ]  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def announce_tables(world: World) -> None:
         party = row.importer.lower()
         topics = [f"good:{g}" for g, hit in zip(st.goods.codes, goods, strict=True) if hit and len(goods) > 0][:12]
         words = f"{row.importer}: tariff {row.rate:.0%} on {row.good_class} from {row.origin} ({row.legal_basis})"
-        note(world, "tariff", [party] if party in st.parties else [], words, about=topics, data={"rate": row.rate})
+        note(world, "tariff", [party] if party in st.parties else [], words, about=topics, data={"rate": row.rate}, target=row.origin)
         if row.origin in st.nodes:
             fear = min(MOST_TARIFF_FEAR, 0.5 * row.rate)
             abroad = np.arange(len(st.nodes)) != st.nodes.index[row.origin]

@@ -132,7 +132,8 @@ def _own_project(world: World, actor: str, code: str) -> projects.Project:
 
 # ---- what each command does -----------------------------------------------------------------------------
 def _rule(world: World, actor: str, cmd: Any, text: str, about: list[str], words: str) -> None:
-    note(world, cmd.kind, [actor], text or words, about=about, data=cmd.model_dump(mode="json", exclude_none=True))
+    target = getattr(cmd, "origin", None) or getattr(cmd, "destination", None) or ""
+    note(world, cmd.kind, [actor], text or words, about=about, data=cmd.model_dump(mode="json", exclude_none=True), target=target)
     start_rule(world, actor, cmd, world.week, getattr(cmd, "weeks", None))
 
 

@@ -73,7 +73,8 @@ def exchange_goods(world: World, ledger: Ledger) -> list[trade.Shipments]:
     st, s = world.structure, world.state
     need, _, _, _ = market.needs(world)
     s.week_need = need
-    wants = np.bincount(st.b_good, weights=need, minlength=len(st.goods))
+    # makers plan for buyers they can reach: what licences or embargoes hold back is no order
+    wants = np.bincount(st.b_good, weights=need * (1.0 - s.unmet[st.b_good, st.b_node]), minlength=len(st.goods))
     cap = policy.lane_caps(world)
     contract_quota_cap(world, need, cap)
     term = trade.contract_deals(world, need, cap)

@@ -702,7 +702,8 @@ def _long(frame: Any, name: str) -> Any:
     when = next((column for column in ("date", "date_shipped", "quarter", "applied", "start") if column in frame), None)
     values = list(frame.select_dtypes(include="number").columns)
     texts = [column for column in frame.columns if column not in values and column != when]
-    keys = frame[texts].astype(str).agg("/".join, axis=1) if texts else ""
+    columns = [frame[column].astype("string").fillna("") for column in texts]
+    keys = columns[0].str.cat(columns[1:], sep="/") if columns else ""
     head = frame.assign(key=keys, when=frame[when].astype(str) if when else "")
     long = head.melt(id_vars=["when", "key"], value_vars=values, var_name="variable", value_name="value")
     long.insert(1, "table", name)

@@ -66,7 +66,7 @@ class Strategy:
             return []
         hostile = {
             n["actors"][0].upper() for n in observation.news
-            if n["kind"] in ("tariff", "set_tariff", "embargo") and n["actors"] and n["actors"][0] != observation.party
+            if n["kind"] in ("tariff", "set_tariff", "embargo") and n["actors"] and n["target"] == observation.me["node"]
         }  # fmt: skip
         commands: list[Any] = []
         for rule in own:

@@ -254,7 +254,8 @@ def _explained(game: Game) -> list[dict[str, Any]]:
         used.add(int(good[cell]))
         out.append({
             "good": told.good, "place": told.place, "kind": name, "date": _day(game, record.weeks[week + 1].week).isoformat(),
-            "before": told.before, "after": told.after, "change_pct": told.change_pct, "parts": told.parts, "words": told.in_words(),
+            "before": told.before, "after": told.after, "change_pct": told.change_pct,
+            "parts": {k: 100.0 * v / told.before for k, v in told.parts.items()}, "parts_usd_per_kg": told.parts, "words": told.in_words(),
         })  # fmt: skip
     return out
 

@@ -171,27 +171,41 @@ def defaults(world: World) -> list[int]:
     """Firms that have been out of cash and credit too long default; returns their indices."""
     st, s, p = world.structure, world.state, world.params
     private = np.array([k in ("producer", "oem", "trader", "aggregate", "soe") for k in st.party_kind])
-    dry = private & (s.cash < 0.0) & ~st.party_soft
+    dry = private & (s.cash < 0.0) & ~st.party_soft & (s.closed <= 0)
     s.dry_weeks = np.where(dry, s.dry_weeks + 1.0, 0.0)
     s.restructuring = np.maximum(s.restructuring - 1.0, 0.0)
     failed = [int(i) for i in np.flatnonzero((s.dry_weeks > p["finance.liquidity_weeks"]) & (s.restructuring <= 0))]
     return failed
 
 
-def restructure(world: World, party: int, ledger: Ledger) -> bool:
-    """Write debt down to what creditors recover, let new owners fill the till; returns whether output goes on."""
+def fail(world: World, party: int, ledger: Ledger) -> str:
+    """What a default leads to: creditors take over and debt is written down; a second default of a firm winds it up.
+
+    Buyers stand for whole sectors and are never wound up.  Returns the fate in words.
+    """
     st, s, p = world.structure, world.state, world.params
-    loss = s.debt[party] * (1.0 - p["finance.debt_recovery"])
+    s.failures[party] += 1.0
+    winding_up = s.failures[party] >= 2.0 and st.party_kind[party] not in ("oem", "trader")
+    loss = s.debt[party] * (1.0 if winding_up else 1.0 - p["finance.debt_recovery"])
     s.debt[party] -= loss
     s.equity_in[party] += loss  # creditors become owners
     s.restructuring[party] = p["finance.restructuring_weeks"]
     s.dry_weeks[party] = 0.0
-    need = max(0.0, -s.cash[party]) + 8.0 / 52.0 * s.sales_year[party]
-    ledger.one(OUTSIDE, party, float(need), "equity", "restructuring")
+    need = max(0.0, -s.cash[party])
+    mine = st.site_party == party
+    if winding_up:
+        ledger.one(OUTSIDE, party, float(need), "equity", "winding up")
+        s.closed[party] = 1.0
+        s.site_on[mine] = 0.0
+        for project in s.projects:
+            if project.owner == party and project.stage != "ramp":
+                project.stage = "cancelled"
+        return "it is wound up"
+    ledger.one(OUTSIDE, party, float(need + 8.0 / 52.0 * s.sales_year[party]), "equity", "restructuring")
     goes_on = stream(world.seed, "default", st.parties.codes[party], s.week).random() < p["finance.output_continues"]
     if not goes_on:
-        s.site_on[st.site_party == party] = 0.0
-    return bool(goes_on)
+        s.site_on[mine] = 0.0
+    return "output goes on" if goes_on else "output stops"
 
 
 def dividends(world: World, ledger: Ledger) -> None:

@@ -187,9 +187,29 @@ def build_structure(spec: WorldSpec) -> Structure:
         u_elasticity=np.array([use_of_holder[buys[i][0]].elasticity for i in u_rows]),
         u_margin=np.array([use_of_holder[buys[i][0]].margin_lost_usd_per_kg for i in u_rows]),
         u_base_kg=np.array([use_of_holder[buys[i][0]].goods_t[goods.codes[buys[i][1]]] * 1e3 / 52 for i in u_rows]),
+        **_substitution_rows(u_rows, buys, use_of_holder, goods),
         transit_weeks=transit, freight=freight, lane_open=lane_open,
         opening_ramp=np.array([s.ramp for s in sites]), hub=_hubs(spec, recipes, sites, goods, nodes),
     )  # fmt: skip
+
+
+def _substitution_rows(u_rows: list[int], buys: list, use_of_holder: dict[int, UseSpec], goods: Axis) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    """Substitution rows of all uses, as arrays for the structure."""
+    row_of = {(buys[b][0], buys[b][1]): u for u, b in enumerate(u_rows)}
+    x_use, x_to, x_cost, x_max, x_lag = [], [], [], [], []
+    for u, b in enumerate(u_rows):
+        holder, good = buys[b][0], buys[b][1]
+        for sub in use_of_holder[holder].substitutes:
+            if goods.codes[good] in sub.goods:
+                x_use.append(u)
+                x_to.append(row_of.get((holder, goods.index[sub.to_good]), -1) if sub.to_good else -1)
+                x_cost.append(sub.relative_cost)
+                x_max.append(sub.max_share)
+                x_lag.append(sub.lag_years * 52.0)
+    return {
+        "x_use": np.array(x_use, dtype=np.int64), "x_to": np.array(x_to, dtype=np.int64), "x_cost": np.array(x_cost, dtype=float),
+        "x_max": np.array(x_max, dtype=float), "x_lag_weeks": np.array(x_lag, dtype=float),
+    }  # fmt: skip
 
 
 def _hubs(spec: WorldSpec, recipes: list, sites: list[SiteSpec], goods: Axis, nodes: Axis) -> np.ndarray:  # type: ignore[type-arg]
@@ -357,7 +377,8 @@ def _opening_state(st: Structure) -> State:
     # uses
     n_u = len(st.u_slot)
     s.intensity, s.intensity_floor = np.ones(n_u), np.ones(n_u)
-    s.structural_use = st.u_base_kg.copy()
+    s.structural_use, s.running_level = st.u_base_kg.copy(), st.u_base_kg.copy()
+    s.switched = np.zeros(len(st.x_use))
     s.use_noise, s.demand_scale, s.stopped_weeks = np.zeros(n_u), np.ones(n_u), np.zeros(n_u)
     # prices (levels come from opening_prices)
     s.risk, s.alarm = np.zeros((n_g, n_n)), np.zeros((n_g, n_n))
@@ -393,6 +414,7 @@ def _opening_state(st: Structure) -> State:
     np.add.at(s.plant, st.site_party, st.fixed_cost_week * 52 * 5.0 * (s.site_on > 0))
     s.quarter_book = np.zeros((n_p, len(BOOK_ITEMS)))
     s.retained, s.dry_weeks, s.restructuring = np.zeros(n_p), np.zeros(n_p), np.zeros(n_p)
+    s.failures, s.closed = np.zeros(n_p), np.zeros(n_p)
     s.equity_in = s.cash - s.debt + s.plant + _inventory_by_party(st, s)
     s.sales_year = np.zeros(n_p)
     np.add.at(s.sales_year, st.holder_party[st.s_holder], s.flow * 52 * st.base_price[st.s_good])

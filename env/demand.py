@@ -9,6 +9,7 @@ import numpy as np
 
 from env.calendar import WEEKS_PER_YEAR
 from env.streams import stream
+from env.substitution import after_switching
 from env.world import Floats
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def wanted(world: World) -> Floats:
         s.use_noise = memory * s.use_noise + noise * np.sqrt(1.0 - memory**2) * draw
     base_price = s.ref0_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]]
     response = np.clip((s.price_felt / base_price) ** st.u_elasticity, *SHORT_RUN_BOUNDS)
-    s.structural_use = base * np.exp(s.use_noise) * s.intensity * s.demand_scale
+    s.structural_use = after_switching(world, base * np.exp(s.use_noise) * s.intensity * s.demand_scale)
     return s.structural_use * response
 
 
@@ -58,6 +59,7 @@ def build_products(world: World) -> Use:
     short = np.divide(want - used, want, out=np.zeros_like(want), where=want > 0)
     short = np.where(short < NEVER_STOPS_BELOW, 0.0, short)
     s.stopped_weeks += short
+    s.running_level += (used - s.running_level) / 26.0
     s.expected_use[st.u_slot] += (want - s.expected_use[st.u_slot]) / p["buyers.expected_use_weeks"]
     return Use(want, used, short, (want - used) * st.u_margin * (short > 0))
 

@@ -23,6 +23,7 @@ from env.spec import (
     RecipeSpec,
     SiteSpec,
     StockSpec,
+    SubstituteSpec,
     TariffSpec,
     TraderSpec,
     UseSpec,
@@ -358,11 +359,31 @@ def _cover_rules(facts: Facts) -> dict[tuple[str, str], float]:
     return rules
 
 
+HEAVY_GRADES = ["magnet_uh", "magnet_uh_gbd"]
+ALL_GRADES = [f"magnet_{g.lower()}" for g in GRADES]
+
+
+def _substitutes(facts: Facts) -> dict[str, list[SubstituteSpec]]:
+    """Rows of substitutes_2025.csv by end use: what they replace and whether the use leaves NdFeB or changes grade."""
+    out: dict[str, list[SubstituteSpec]] = defaultdict(list)
+    for row in facts.substitutes:
+        heavy_free = row.substitute.startswith("heavy-free")
+        out[row.end_use].append(
+            SubstituteSpec(
+                name=row.substitute, goods=HEAVY_GRADES if heavy_free or "UH" in row.replaces else ALL_GRADES,
+                to_good="magnet_n" if heavy_free else "", relative_cost=row.relative_system_cost,
+                max_share=row.max_share_long_run, lag_years=row.lag_years,
+            )  # fmt: skip
+        )
+    return out
+
+
 def _uses(facts: Facts) -> list[UseSpec]:
     buyers: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for row in facts.buyers:
         buyers[row.end_use, row.node].append((row.party, row.share))
     cover = _cover_rules(facts)
+    substitutes = _substitutes(facts)
     uses: list[UseSpec] = []
 
     def add(end_use: str, node: str, goods_t: dict[str, float], weeks: float, **fields: Any) -> None:
@@ -382,7 +403,7 @@ def _uses(facts: Facts) -> list[UseSpec]:
             row.end_use, row.node, goods, weeks, user_class=CLASS_OF_USE.get(row.end_use, "civil"),
             growth_pct_per_year=row.growth_base_pct_yr_2025_30, growth_low_pct_per_year=row.growth_low_pct_yr_2025_30,
             elasticity=-0.1, margin_lost_usd_per_kg=row.margin_lost_usd_per_kg_magnet,
-            output_value_usd_per_kg=row.output_value_usd_per_kg_magnet,
+            output_value_usd_per_kg=row.output_value_usd_per_kg_magnet, substitutes=substitutes.get(row.end_use, []),
         )  # fmt: skip
     for row in facts.smco_place:
         add(

@@ -128,10 +128,10 @@ def input_limits(world: World) -> Floats:
     users = st.b_role == 1
     limit[users] = p["buyers.bid_cap"] * s.ref0_dest[st.b_good[users], st.b_node[users]]
     margin = recipe_margins(world)
-    site_margin = np.bincount(st.r_site, weights=margin * s.plan, minlength=len(st.sites))
+    site_margin = np.bincount(st.r_site, weights=margin * s.plan, minlength=len(st.sites)).astype(float)
     rows = np.flatnonzero(st.b_role == 0)
     holder = st.b_holder[rows]
-    spend = np.bincount(holder, weights=s.expected_use[rows] * ref[rows], minlength=len(st.sites))
+    spend = np.bincount(holder, weights=s.expected_use[rows] * ref[rows], minlength=len(st.sites)).astype(float)
     ratio = np.divide(site_margin, spend, out=np.zeros_like(spend), where=spend > 0)
     # a plant keeps its customers through a lean spell: ten percent above netback, never below a third of the reference
     limit[rows] = ref[rows] * np.clip(1.10 + ratio[holder], 0.33, 3.0)

@@ -38,6 +38,7 @@ RAMP_DONE = 0.9
 #: USD per tonne of yearly nameplate where a table has no capex (costs_leadtimes.csv, order of magnitude)
 CAPEX_PER_T = {"mine": 40_000, "separation_light": 50_000, "separation_heavy": 60_000, "metal": 30_000, "magnet": 100_000,
                "recycling": 60_000, "byproduct": 50_000}  # fmt: skip
+EXPANSION_WEEKS = {"permit": 13.0, "build": 0.5, "commission": 0.3}  # permit in weeks; the rest as part of a new plant's
 EXPANSION_DISCOUNT = 0.3  # of greenfield capex: Chinese brownfield lines (JL MAG: USD 9,300 per t against 100,000)
 
 
@@ -140,9 +141,9 @@ def start(world: World, site: int, tonnes: float) -> Project:
     project = Project(
         id=f"P_{st.sites.codes[site]}" + (f"_X{number}" if expansion else f"_{number}"), site=site,
         owner=int(st.site_party[site]), stage="permit" if expansion else "study",
-        weeks_left=13.0 if expansion else weeks[0],
+        weeks_left=EXPANSION_WEEKS["permit"] if expansion else weeks[0],
         budget_usd=capex_of(st, site, tonnes or st.nameplate_kg[site] * 52 / 1e3, expansion=expansion),
-        overrun=float("nan"), slip=float("nan"), add_kg_week=tonnes * 1e3 / 52, build_weeks=weeks[3] * (0.6 if expansion else 1.0),
+        overrun=float("nan"), slip=float("nan"), add_kg_week=tonnes * 1e3 / 52, build_weeks=weeks[3], decided=expansion,
     )  # fmt: skip
     draw_luck(world, project)
     s.projects.append(project)
@@ -173,16 +174,17 @@ def advance(world: World, ledger: Ledger) -> list[tuple[str, Project]]:
 
 def _next_stage(world: World, project: Project) -> str:
     st = world.structure
-    order = STAGES.index(project.stage)
-    project.stage = STAGES[order + 1]
-    weeks = stage_weeks(st, knowhow_of(world, project.site), st.site_stage[project.site])
+    expansion = project.add_kg_week > 0
+    # an expansion was decided when it was started: it goes from permit to building
+    project.stage = "build" if expansion and project.stage == "permit" else STAGES[STAGES.index(project.stage) + 1]
+    weeks = dict(zip(STAGES[:5], stage_weeks(st, knowhow_of(world, project.site), st.site_stage[project.site]), strict=True))
+    part = EXPANSION_WEEKS.get(project.stage, 1.0) if expansion else 1.0
     if project.stage == "build":
-        project.build_weeks = max(8.0, weeks[3] * (0.6 if project.add_kg_week else 1.0) * project.slip)
-        project.weeks_left = project.build_weeks
-    elif project.stage in ("permit", "finance", "commission"):
-        project.weeks_left = weeks[order + 1] * project.slip * (0.5 if project.add_kg_week else 1.0)
+        project.build_weeks = project.weeks_left = max(8.0, weeks["build"] * part * project.slip)
     elif project.stage == "ramp":
         _open(world, project)
+    else:
+        project.weeks_left = weeks[project.stage] * part * project.slip
     return project.stage
 
 
@@ -208,7 +210,6 @@ def _open(world: World, project: Project) -> None:
     i, k = project.site, knowhow_of(world, project.site)
     if project.add_kg_week > 0:
         s.site_nameplate[i] += project.add_kg_week
-        project.stage = "ramp"
         return
     best, middle = p["projects.ramp_t50_best_weeks"], p["projects.ramp_t50_weeks"]
     t50 = best + (middle - best) * (1.0 - k) / 0.5

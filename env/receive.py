@@ -274,6 +274,8 @@ def _restart(world: World, actor: str, cmd: c.Restart, text: str) -> None:
     site = _own_site(world, actor, cmd.site)
     if s.site_on[site] >= 1.0:
         raise Refused(f"site {cmd.site} already runs")
+    if s.closed[world.structure.parties.index[actor]] > 0:
+        raise Refused(f"{actor} is wound up")
     if s.site_restart_week[site] >= 0:
         raise Refused(f"site {cmd.site} is restarting already")
     if world.structure.opening_ramp[site] <= 0.0 and np.isnan(s.ramp_from[site, 0]):

@@ -13,7 +13,7 @@ import numpy as np
 
 from env import market
 from env.axes import CLASSES
-from env.clearing import clear_book, clear_shared_cap
+from env.clearing import Book, clear_book, clear_shared_cap
 from env.contracts import ContractTable, nominate
 from env.instruments import HANDLERS, Rule
 from env.market import Deals, Desk
@@ -82,7 +82,7 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> Deals:
         o, d = st.s_node[term.s_slot], st.b_dest[term.b_slot]
         counted = goods[term.good] & lanes[o, d]
         left = max(0.0, allowance - float(term.kg[counted].sum()))
-        price, cleared, _ = clear_shared_cap([books[g] for g in members], [lanes] * len(members), left, rule.totals.get("price", 0.0))
+        price, cleared, _ = clear_shared_cap([Book(*books[g], s.dual_guess[g]) for g in members], [lanes] * len(members), left, rule.totals.get("price", 0.0))
         rule.totals["price"] = price
         for g, result in zip(members, cleared, strict=True):
             results[g] = tuple(result)

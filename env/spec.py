@@ -124,6 +124,21 @@ class SiteSpec(Row):
     estimate: bool = True
 
 
+class SubstituteSpec(Row):
+    """What replaces a magnet in a use when it gets dear: another technology (`to_good` empty) or another good.
+
+    `relative_cost` is the cost of the system with the substitute over that with the good, at base prices;
+    `max_share` of the use can go, with a lag of `lag_years`.
+    """
+
+    name: str
+    goods: list[Slug]
+    to_good: Slug | Literal[""] = ""
+    relative_cost: Positive
+    max_share: Share
+    lag_years: Positive
+
+
 class UseSpec(Row):
     """A final use at a node by one buyer: yearly use of each good, in fixed proportions within the use."""
 
@@ -139,6 +154,7 @@ class UseSpec(Row):
     margin_lost_usd_per_kg: NonNegative = 0.0
     output_value_usd_per_kg: NonNegative = 0.0
     cover_weeks: NonNegative = 4.0
+    substitutes: list[SubstituteSpec] = Field(default_factory=list)
     estimate: bool = True
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from env import books, contracts, deals, demand, licences, market, operate, policy, projects, quotes, trade
+from env import books, contracts, deals, demand, licences, market, operate, policy, projects, quotes, substitution, trade
 from env.books import COGS, OTHER, Ledger
 from env.calendar import is_quarter_start
 from env.events import note
@@ -102,7 +102,8 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
     ledger.pay(st.site_party, outside, made.variable_cost, "variable_cost", n_p)
     running = np.where(s.site_on >= 1.0, 1.0, 0.3)
     planned = (s.site_on <= 0.0) & np.isnan(s.ramp_from[:, 0]) & (st.opening_ramp <= 0.0)
-    ledger.pay(st.site_party, outside, st.fixed_cost_week * np.where(planned, 0.0, running), "fixed_cost", n_p)
+    gone = s.closed[st.site_party] > 0
+    ledger.pay(st.site_party, outside, st.fixed_cost_week * np.where(planned | gone, 0.0, running), "fixed_cost", n_p)
     taken = np.flatnonzero(made.tailings > 0)
     ledger.pay(
         st.holder_party[st.s_holder[taken]], np.zeros(len(taken), np.int64),
@@ -110,18 +111,18 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
     )  # fmt: skip
     user = st.holder_party[st.b_holder[st.u_slot]]
     base = s.ref0_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]]
-    # products sell for their material at its usual price plus the margin; overheads run whether lines do or not
+    # products sell for their material at its usual price plus the margin; overheads follow a stop only slowly
     ledger.pay(np.zeros(len(user), np.int64), user, used.used * (1.3 * base + st.u_margin), "product_sales", n_p)
-    ledger.pay(user, np.zeros(len(user), np.int64), used.wanted * (0.25 * base + 0.9 * st.u_margin), "overhead", n_p)
+    ledger.pay(user, np.zeros(len(user), np.int64), s.running_level * (0.25 * base + 0.9 * st.u_margin), "overhead", n_p)
     for rule in policy.active_rules(world):
         policy.HANDLERS[rule.kind].settle(world, rule, ledger)
     books.dividends(world, ledger)
     books.interest_and_credit(world, ledger)
     books.support(world, ledger)
     for party in books.defaults(world):
-        goes_on = books.restructure(world, party, ledger)
+        fate = books.fail(world, party, ledger)
         code = st.parties.codes[party]
-        note(world, "default", [code], f"{code} defaults; output {'goes on' if goes_on else 'stops'}", data={"goes_on": goes_on})
+        note(world, "default", [code], f"{code} defaults; {fate}", data={"fate": fate})
     books.depreciate(world)
 
 
@@ -136,6 +137,7 @@ def learn_from_the_week(world: World) -> None:
     s.alarm = np.maximum(_shortage(world), s.unmet)
     quotes.update_ask(world)
     demand.thrift(world)
+    substitution.switch(world)
     hub_index = s.index_price[quotes.DOMESTIC, g, st.hub]
     hub_index = np.where(np.isnan(hub_index), s.ref_origin[g, st.hub], hub_index)
     contracts.roll(world, hub_index, quotes.formula_price(st, hub_index))

@@ -114,6 +114,12 @@ class Structure:
     u_elasticity: Floats
     u_margin: Floats
     u_base_kg: Floats
+    # substitutes: one row each per use row it can replace (arrays over substitution rows X)
+    x_use: Ints  # use row replaced
+    x_to: Ints  # use row that takes over, -1 = the use leaves the market
+    x_cost: Floats
+    x_max: Floats
+    x_lag_weeks: Floats
     # lanes
     transit_weeks: Ints  # (N, N)
     freight: Floats  # (6 stages, N, N) USD/kg
@@ -201,9 +207,11 @@ class State:
     # uses
     intensity: Floats = field(default_factory=lambda: np.zeros(0))  # (U,)
     intensity_floor: Floats = field(default_factory=lambda: np.zeros(0))
+    switched: Floats = field(default_factory=lambda: np.zeros(0))  # (X,) share of the use gone to the substitute
     price_felt: Floats = field(default_factory=lambda: np.zeros(0))  # (U,)
     use_noise: Floats = field(default_factory=lambda: np.zeros(0))
     demand_scale: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) shocks from scenarios
+    running_level: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) half-year mean of use: what overheads are sized for
     structural_use: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) kg a week at opening prices
     stopped_weeks: Floats = field(default_factory=lambda: np.zeros(0))
     # money
@@ -215,6 +223,8 @@ class State:
     quarter_book: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (P, ITEMS)
     sales_year: Floats = field(default_factory=lambda: np.zeros(0))  # smoothed yearly sales
     dry_weeks: Floats = field(default_factory=lambda: np.zeros(0))
+    failures: Floats = field(default_factory=lambda: np.zeros(0))  # (P,) defaults so far
+    closed: Floats = field(default_factory=lambda: np.zeros(0))  # (P,) 1 = wound up
     restructuring: Floats = field(default_factory=lambda: np.zeros(0))  # weeks left, 0 = healthy
     # policy, all by value
     tariff: Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (G, N importer, N origin)

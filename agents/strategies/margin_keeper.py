@@ -11,8 +11,8 @@ from agents.valuation import project_npv_usd
 from env import Accept, AdvanceProject, CancelProject, Idle, Observation, Reject, Restart, StartProject
 
 DEEP_LOSS = 0.25  # of turnover, below the usual margin
-WELL_USED = 0.93
-EXPANSION = 0.12
+WELL_USED = 0.85
+EXPANSION = 0.15
 GOOD_MARGIN = 0.06
 LEAST_RUNWAY_WEEKS = 13
 
@@ -52,7 +52,7 @@ class Strategy:
 
     def wants_more(self, site: dict[str, Any], turnover: float) -> bool:
         """A plant that is full and earns well is made larger."""
-        full = site["throughput_t_per_week"] * 52 > WELL_USED * site["nameplate_t"]
+        full = site["throughput_t_per_week"] * 52 > WELL_USED * site["nameplate_t"] and site["stage"] != "byproduct"
         return bool(full and site["margin_usd_per_kg"] / turnover > GOOD_MARGIN and site["ramp"] >= 0.9 and site["nameplate_t"] > 0)
 
     def decide_project(self, observation: Observation, site: dict[str, Any]) -> list[Any]:

@@ -28,6 +28,7 @@ REASON = {name: i for i, name in enumerate(REASONS)}
 REVENUE, COGS, VARIABLE, FIXED, FREIGHT, INTEREST, SUPPORT, OTHER, DEPRECIATION, CAPEX, DIVIDENDS, EQUITY, DRAWN, REPAID = range(14)
 OUTSIDE = 0
 PLANT_LIFE_YEARS = 15.0
+SPONSOR_WEEKS = 156  # of a ramp
 CREDIT_WEEKS = 4.0  # of fixed cost and interest a draw covers beyond the gap
 
 
@@ -162,6 +163,18 @@ def support(world: World, ledger: Ledger) -> None:
         ledger.one(owner, int(i), float(-s.cash[i] + 8.0 / 52.0 * s.sales_year[i]), "state_support")
 
 
+def sponsor(world: World, ledger: Ledger) -> None:
+    """Owners see a young plant through its ramp: equity covers the gap while its product earns more than it costs."""
+    st, s = world.structure, world.state
+    ramping = ~np.isnan(s.ramp_from[:, 0]) & (s.site_on >= 1.0) & (s.week - s.ramp_from[:, 0] < SPONSOR_WEEKS)
+    if not ramping.any():
+        return
+    earns = np.bincount(st.r_site, weights=np.maximum(s.margin, 0.0), minlength=len(st.sites)) > 0.0
+    owners = np.unique(st.site_party[ramping & earns])
+    rows = owners[(s.cash[owners] < 0.0) & (s.restructuring[owners] <= 0) & (s.closed[owners] <= 0) & ~st.party_soft[owners]]
+    ledger.pay(np.zeros(len(rows), np.int64), rows, -s.cash[rows], "equity", len(st.parties), "ramp-up")
+
+
 def _place_of(world: World, party: int) -> str:
     code = world.structure.parties.codes[party]
     return next((p.place for p in world.structure.spec.parties if p.code == code), "")
@@ -181,11 +194,12 @@ def defaults(world: World) -> list[int]:
 def fail(world: World, party: int, ledger: Ledger) -> str:
     """What a default leads to: creditors take over and debt is written down; a second default of a firm winds it up.
 
-    Buyers stand for whole sectors and are never wound up.  Returns the fate in words.
+    Aggregates and buyers stand for many firms: some change hands, the sector goes on.  Returns the fate in words.
     """
     st, s, p = world.structure, world.state, world.params
     s.failures[party] += 1.0
-    winding_up = s.failures[party] >= 2.0 and st.party_kind[party] not in ("oem", "trader")
+    many = st.party_kind[party] in ("oem", "trader", "aggregate")
+    winding_up = s.failures[party] >= 2.0 and not many
     loss = s.debt[party] * (1.0 if winding_up else 1.0 - p["finance.debt_recovery"])
     s.debt[party] -= loss
     s.equity_in[party] += loss  # creditors become owners
@@ -202,6 +216,8 @@ def fail(world: World, party: int, ledger: Ledger) -> str:
                 project.stage = "cancelled"
         return "it is wound up"
     ledger.one(OUTSIDE, party, float(need + 8.0 / 52.0 * s.sales_year[party]), "equity", "restructuring")
+    if many:
+        return "the weak change hands; output goes on"
     goes_on = stream(world.seed, "default", st.parties.codes[party], s.week).random() < p["finance.output_continues"]
     if not goes_on:
         s.site_on[mine] = 0.0

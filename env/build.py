@@ -412,6 +412,8 @@ def _opening_state(st: Structure) -> State:
         i = st.parties.index[row_p.code]
         s.cash[i], s.debt[i] = row_p.cash_usd, row_p.debt_usd
     np.add.at(s.plant, st.site_party, st.fixed_cost_week * 52 * 5.0 * (s.site_on > 0))
+    for project in s.projects:
+        s.plant[project.owner] += project.spent_usd
     s.quarter_book = np.zeros((n_p, len(BOOK_ITEMS)))
     s.retained, s.dry_weeks, s.restructuring = np.zeros(n_p), np.zeros(n_p), np.zeros(n_p)
     s.failures, s.closed = np.zeros(n_p), np.zeros(n_p)

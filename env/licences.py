@@ -74,6 +74,7 @@ class Office:
     reports_since: int = -1
     held: list[float] = field(default_factory=list)
     usual: Floats = field(default_factory=_f)  # (G, D) kg a week before control
+    share: Floats = field(default_factory=_f)  # (G, D) part of use there that came from here before control
     remainder: Floats = field(default_factory=_f)  # (G, D) kg below one file
     general: list[list[Any]] = field(default_factory=list)
     first_until: int = 0
@@ -93,6 +94,8 @@ class Office:
         if new.any():
             # goods newly caught start from the trade of the weeks before
             self.usual[new] = self._abroad(s.usual_flow[new, self.node])
+            use = _use_by_destination(world)
+            self.share[new] = np.divide(self.usual, use, out=np.zeros_like(use), where=use > 0)[new]
             self.first_until = world.week + int(round(world.params["licence.first_lag_weeks"]))
             self.since = world.week
         if customs_tests > 0.0 and like.any():
@@ -167,7 +170,7 @@ def office_of(world: World, node: int, *, create: bool = False) -> Office:
     none = np.zeros(len(st.goods), dtype=bool)
     office = Office(
         node=node, controlled=none, look_alike=none.copy(), since=world.week, dial=np.ones(st.n_dest), files=Files(),
-        licences=[], usual=np.zeros(shape), remainder=np.zeros(shape),
+        licences=[], usual=np.zeros(shape), share=np.zeros(shape), remainder=np.zeros(shape),
     )  # fmt: skip
     s.licences.offices.append(office)
     return office
@@ -188,17 +191,21 @@ def _expire(world: World, office: Office) -> None:
     office.licences = [x for x in office.licences if x[4] > world.week and x[3] > 1e-9]
 
 
-def need_by_destination(world: World, office: Office) -> Floats:
-    """Weekly need of controlled goods from this exporter (G, D) kg: usual trade, scaled by what buyers want now."""
+def _use_by_destination(world: World) -> Floats:
+    """Expected use of each good at each destination (G, D) kg a week."""
     st, s = world.structure, world.state
     n_g, n_d = len(st.goods), st.n_dest
-    key = st.b_good * n_d + st.b_dest
-    wants = np.bincount(key, weights=s.week_need, minlength=n_g * n_d).reshape(n_g, n_d)
-    base = np.bincount(key, weights=s.expected_use, minlength=n_g * n_d).reshape(n_g, n_d)
-    pull = np.divide(wants, base, out=np.ones_like(wants), where=base > 0)
-    need = office.usual * np.clip(pull, 0.0, 2.0)
+    return np.bincount(st.b_good * n_d + st.b_dest, weights=s.expected_use, minlength=n_g * n_d).reshape(n_g, n_d)
+
+
+def need_by_destination(world: World, office: Office) -> Floats:
+    """Weekly need of controlled goods from this exporter (G, D) kg: its usual part of what buyers there want now."""
+    st, s = world.structure, world.state
+    n_g, n_d = len(st.goods), st.n_dest
+    wants = np.bincount(st.b_good * n_d + st.b_dest, weights=s.week_need, minlength=n_g * n_d).reshape(n_g, n_d)
+    use = _use_by_destination(world)
+    need = office.share * np.minimum(wants, 2.0 * use)
     need[~office.controlled] = 0.0
-    need[:, dest_index(office.node, 0) : dest_index(office.node, 0) + len(CLASSES)] = 0.0
     return need
 
 

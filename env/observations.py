@@ -78,7 +78,8 @@ class Observation:
                 "margin_now_usd_per_kg": float((margin[rows] * weight).sum()),
                 "usual_margin_usd_per_kg": float((s.margin_base[rows] * weight).sum()),
                 "turnover_usd_per_kg": float((turnover[rows] * weight).sum()), "fixed_cost_usd_per_week": float(st.fixed_cost_week[i]),
-                "project": None,
+                "planned_share": None if np.isnan(s.plan_override[i]) else float(s.plan_override[i]),
+                "stock_weeks": _stock_weeks(w, int(i), rows), "project": None,
             }  # fmt: skip
             project = projects.get(int(i))
             if project is not None:
@@ -205,6 +206,16 @@ def _once(world: World, key: str, make: Any) -> Any:
     if key not in world.memo:
         world.memo[key] = make(world)
     return world.memo[key]
+
+
+def _stock_weeks(world: World, site: int, rows: slice) -> float:
+    """Own finished stock of a site's main outputs, in weeks of its usual make."""
+    st, s = world.structure, world.state
+    slots = st.r_main_slot[rows]
+    if not len(slots):
+        return 0.0
+    made = float(s.flow[slots].sum())
+    return float(s.stock[st.s_holder[slots], st.s_good[slots]].sum()) / made if made > 0 else 0.0
 
 
 def _turnover(world: World) -> Any:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 OUTAGE_WEEKS, OUTAGE_SHARE = 4.0, 0.25
 MATURE_UTILISATION = 0.97
 CHINA = "CHN"
+YOUNG_TOP = 0.95
+LEARNING = ("separation_light", "separation_heavy", "metal", "magnet")
 
 
 @dataclass(slots=True, eq=False)
@@ -253,7 +255,17 @@ def _tailings(world: World) -> Floats:
 
 def update_ramps(world: World) -> None:
     """Ramps of young plants: u = umax / (1 + exp(-(t - t50) / spread)), t in weeks since the start."""
-    s = world.state
+    st, s, p = world.structure, world.state, world.params
+    if world.week == 0 and not st.spec.constant_demand:
+        # plants still ramping at the start go on from the point of the curve where they stand
+        for i in np.flatnonzero(st.site_young & np.isnan(s.ramp_from[:, 0]) & (s.site_ramp < YOUNG_TOP)):
+            best, middle = p["projects.ramp_t50_best_weeks"], p["projects.ramp_t50_weeks"]
+            stage = st.site_stage[i]
+            k = s.knowhow[st.site_node[i], LEARNING.index(stage)] if stage in LEARNING else 1.0
+            t50 = best + (middle - best) * (1.0 - k) / 0.5
+            spread = max(t50 / 4.0, 4.0)
+            age = t50 + spread * np.log(s.site_ramp[i] / (YOUNG_TOP - s.site_ramp[i]))
+            s.ramp_from[i] = (world.week - age, t50, spread, YOUNG_TOP)
     rows = np.flatnonzero(~np.isnan(s.ramp_from[:, 0]) & (s.site_on >= 1.0))
     if len(rows):
         begin, t50, spread, top = (s.ramp_from[rows, i] for i in range(4))

@@ -120,8 +120,15 @@ def _planned(st: Structure, site: int, announced: int) -> Project:
         id=f"P_{code}", site=site, owner=int(st.site_party[site]), stage=now, weeks_left=left,
         budget_usd=capex_of(st, site, tonnes, expansion=False), overrun=float("nan"), slip=float("nan"), add_kg_week=0.0,
         decided=now in ("build", "commission"), announced_week=announced, build_weeks=weeks[3],
-        spent_usd=0.0,
+        spent_usd=_spent_so_far(st, site, now, left, weeks[3]),
     )  # fmt: skip
+
+
+def _spent_so_far(st: Structure, site: int, stage: str, left: float, build_weeks: float) -> float:
+    """Capex behind a project that is under construction at the start (USD)."""
+    tonnes = float(st.nameplate_kg[site]) * 52 / 1e3
+    share = {"build": max(0.0, 1.0 - left / build_weeks), "commission": 0.95}.get(stage, 0.0)
+    return share * capex_of(st, site, tonnes, expansion=False)
 
 
 def draw_luck(world: World, project: Project) -> None:
@@ -164,6 +171,8 @@ def advance(world: World, ledger: Ledger) -> list[tuple[str, Project]]:
             project.weeks_left *= project.slip
         if project.stage == "finance" and not project.decided:
             continue
+        if s.restructuring[project.owner] > 0 or s.closed[project.owner] > 0:
+            continue  # nobody pays the builders
         if project.stage == "build":
             _spend(world, project, ledger)
         project.weeks_left -= 1.0

@@ -189,6 +189,11 @@ def update_references(world: World, price_origin: Floats, price_dest: Floats, so
     limit = p["buyers.reference_speed"] + p["buyers.alarm_speed"] * s.alarm
     weight = 1.0 / p["buyers.reference_weeks"]
     w = p["buyers.fundamental_weight"]
+    # at home the price of home deals leads, not what the last lot abroad fetched
+    g = np.arange(len(st.goods))
+    price_origin = price_origin.copy()
+    home = bought[g, st.hub] > 0
+    price_origin[g[home], st.hub[home]] = np.fmin(price_origin[g, st.hub], price_dest[g, st.hub])[home]
     for mean, price, traded, fund in (
         (s.mean_origin, price_origin, sold > 0, fund_origin),
         (s.mean_dest, price_dest, bought > 0, fund_dest),
@@ -199,7 +204,6 @@ def update_references(world: World, price_origin: Floats, price_dest: Floats, so
     s.ref_origin = (1.0 - w) * s.mean_origin + w * fund_origin
     s.ref_dest = (1.0 - w) * s.mean_dest + w * fund_dest
     s.long_mean += (s.ref_dest - s.long_mean) / 156.0
-    g = np.arange(len(st.goods))
     hub_now = s.ref_origin[g, st.hub]
     s.hub_history = np.vstack([s.hub_history[1:], hub_now])
     s.year_mean += (hub_now - s.year_mean) / 52.0

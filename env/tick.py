@@ -110,15 +110,16 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
         made.tailings[taken] * world.params["sellers.tailings_cost"], "tailings_cost", n_p,
     )  # fmt: skip
     user = st.holder_party[st.b_holder[st.u_slot]]
-    base = s.ref0_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]]
-    # products sell for their material at its usual price plus the margin; overheads follow a stop only slowly
-    ledger.pay(np.zeros(len(user), np.int64), user, used.used * (1.3 * base + st.u_margin), "product_sales", n_p)
-    ledger.pay(user, np.zeros(len(user), np.int64), s.running_level * (0.25 * base + 0.9 * st.u_margin), "overhead", n_p)
+    felt = s.price_felt
+    # products sell for their material at the price felt plus the margin; overheads follow a stop only slowly
+    ledger.pay(np.zeros(len(user), np.int64), user, used.used * (1.3 * felt + st.u_margin), "product_sales", n_p)
+    ledger.pay(user, np.zeros(len(user), np.int64), s.running_level * (0.25 * felt + 0.9 * st.u_margin), "overhead", n_p)
     for rule in policy.active_rules(world):
         policy.HANDLERS[rule.kind].settle(world, rule, ledger)
     books.dividends(world, ledger)
     books.interest_and_credit(world, ledger)
     books.support(world, ledger)
+    books.sponsor(world, ledger)
     for party in books.defaults(world):
         fate = books.fail(world, party, ledger)
         code = st.parties.codes[party]

@@ -8,13 +8,14 @@ import numpy as np
 
 from agents.strategy import Card
 from agents.valuation import project_npv_usd
-from env import Accept, AdvanceProject, CancelProject, Idle, Observation, Reject, Restart, StartProject
+from env import Accept, AdvanceProject, CancelProject, Idle, Observation, PlanOutput, Reject, Restart, StartProject
 
 DEEP_LOSS = 0.25  # of turnover, below the usual margin
 WELL_USED = 0.85
 EXPANSION = 0.15
 GOOD_MARGIN = 0.06
 LEAST_RUNWAY_WEEKS = 13
+TOO_MUCH_ORE_WEEKS, ENOUGH_ORE_WEEKS, LEAST_MINING = 104.0, 26.0, 0.4
 
 
 class Strategy:
@@ -46,6 +47,12 @@ class Strategy:
         idle = not site["running"] and not site["restarting"]
         if idle and site["ramp"] > 0 and site["margin_now_usd_per_kg"] / turnover > GOOD_MARGIN and cash > LEAST_RUNWAY_WEEKS * weekly_fixed:
             return [Restart(site=site["site"])]
+        if site["stage"] == "mine" and site["running"]:  # ore nobody takes is not dug for ever
+            if site["stock_weeks"] > TOO_MUCH_ORE_WEEKS and site["capability_t_per_week"] > 0:
+                share = 0.5 * site["throughput_t_per_week"] / site["capability_t_per_week"]
+                return [PlanOutput(site=site["site"], share=round(min(1.0, max(LEAST_MINING, share)), 3))]
+            if site["stock_weeks"] < ENOUGH_ORE_WEEKS and site["planned_share"] is not None:
+                return [PlanOutput(site=site["site"], share=None)]
         if self.expands and site["running"] and self.wants_more(site, turnover):
             return [StartProject(site=site["site"], tonnes_per_year=round(EXPANSION * site["nameplate_t"], 1))]
         return []

@@ -29,6 +29,7 @@ SHOWN = (
     ("tb_oxide", ("domestic", "ask")), ("ce_oxide", ("domestic",)), ("ndpr_metal", ("domestic",)), ("magnet_n", ("domestic", "fob")),
     ("magnet_uh_gbd", ("domestic", "delivered", "contract")),
 )  # fmt: skip
+THIN_MARKET_USD_PER_WEEK = 50_000.0
 SHOWN_PLACE = {"domestic": None, "fob": None, "delivered": "EUU", "contract": "EUU", "ask": "EUU"}
 WEIGHT = {"default": 6.0, "set_control_list": 9.0, "embargo": 9.0, "floor": 8.0, "terminate": 6.0, "stoppage": 7.0, "set_quota": 5.0,
           "tariff": 4.0, "set_tariff": 5.0, "set_licence_dial": 3.0, "offtake": 3.0, "fid": 3.0, "project": 2.0, "hold": 4.0}  # fmt: skip
@@ -225,7 +226,10 @@ def _largest(game: Game) -> list[dict[str, Any]]:
 
 
 def _explained(game: Game) -> list[dict[str, Any]]:
-    """The three largest weekly moves of well-traded goods (one a good), attributed."""
+    """The three largest weekly moves of well-traded goods (one a good), attributed.
+
+    Candidates are found by the deal index, which lags; a move counts when the cleared price itself moved as much.
+    """
     record, st = game.world.record, game.world.structure
     if len(record.weeks) < 2 or record.price_cells is None:
         return []
@@ -236,6 +240,8 @@ def _explained(game: Game) -> list[dict[str, Any]]:
     usual = np.median(volume, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         move = np.abs(np.log(price[1:] / price[:-1]))
+    thin = usual * np.nanmedian(np.where(np.isnan(price), 0.0, price), axis=0) < THIN_MARKET_USD_PER_WEEK
+    move[:, thin] = 0.0
     move[(volume[1:] <= 0.2 * usual) | (volume[:-1] <= 0.0) | ~watched[None, :] | (usual <= 0)[None, :]] = 0.0
     move = np.nan_to_num(move)
     out: list[dict[str, Any]] = []
@@ -250,6 +256,8 @@ def _explained(game: Game) -> list[dict[str, Any]]:
                 st.goods.codes[good[cell]], _day(game, record.weeks[week + 1].week), place=st.nodes.codes[node[cell]], kind=name,
             )  # fmt: skip
         except NoTrade:
+            continue
+        if abs(told.change_pct) < 50.0 * float(move[week, cell]):
             continue
         used.add(int(good[cell]))
         out.append({

@@ -20,13 +20,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from env import TABLES, Fault, InputError, list_scenarios, load_scenario, scenario_hash
-from env.errors import suggest_or_list
+from env import suggest_or_list
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from env.spec import WorldSpec
+    from env import WorldSpec
 
 FOREIGN_FOLDER = 6
 

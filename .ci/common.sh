@@ -44,7 +44,7 @@ install_chromium() {
     command -v chromium >/dev/null && return
     say "install chromium"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
 }
 
 checkout_state() { git -c safe.directory='*' status --porcelain; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date as Day
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,12 +18,14 @@ from agents.casting import cast
 from agents.seat import Seat
 from env import (
     TABLES,
+    Command,
     Explanation,
     Fault,
     InputError,
     NoTrade,
     Observation,
     World,
+    WorldSpec,
     build_world,
     explain_week,
     load_scenario,
@@ -34,7 +36,7 @@ from env import (
     weeks_between,
 )
 
-SNAPSHOT_WEEKS = 26
+SNAPSHOT_WEEKS, EARLY_WEEKS = 26, 104  # snapshots every half year, after the first two years every year
 
 
 class Game(mesa.Model):
@@ -47,12 +49,19 @@ class Game(mesa.Model):
     """
 
     def __init__(
-        self, scenario: Any = "baseline", seed: int = 0, *, overrides: Mapping[str, Any] | None = None,
-        strategies: Mapping[str, Any] | None = None, commands: str | Path | None = None, replay: str | Path | None = None,
+        self,
+        scenario: str | Path | WorldSpec = "baseline",
+        seed: int = 0,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        strategies: Mapping[str, Any] | None = None,
+        commands: str | Path | None = None,
+        replay: str | Path | None = None,
         tables: Iterable[str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(rng=seed)
         self.began = perf_counter()
+        self._seats: list[Seat] = []
         self.overrides = dict(overrides or {})
         self.spec = load_scenario(scenario, self.overrides) if isinstance(scenario, (str, Path)) else scenario
         self.scenario_hash = scenario_hash(self.spec)
@@ -76,7 +85,7 @@ class Game(mesa.Model):
         return self.world.week
 
     @property
-    def date(self) -> date:
+    def date(self) -> Day:
         """Monday of the week to come."""
         return self.world.date
 
@@ -88,7 +97,8 @@ class Game(mesa.Model):
     def step(self) -> None:
         """One week: due seats decide on what they see, the world carries it out."""
         world = self.world
-        if world.week % SNAPSHOT_WEEKS == 0 and world.week not in self.snapshots:
+        every = SNAPSHOT_WEEKS if world.week < EARLY_WEEKS else 2 * SNAPSHOT_WEEKS
+        if world.week % every == 0 and world.week not in self.snapshots:
             self.snapshots[world.week] = world.fork()
         for actor, body, origin in self.log.pop(world.week, ()):
             _inject(world, actor, body, origin)
@@ -105,9 +115,9 @@ class Game(mesa.Model):
                 _inject(world, actor, body, "human")
         tick(world, orders)
 
-    def run(self, until: str | date | None = None, on_week: Callable[[Game], None] | None = None) -> Game:
+    def run(self, until: str | Day | None = None, on_week: Callable[[Game], None] | None = None) -> Game:
         """Play to the week that holds `until` (default: the scenario's end); `on_week` is called after each week."""
-        end = self.spec.end if until is None else date.fromisoformat(until) if isinstance(until, str) else until
+        end = self.spec.end if until is None else Day.fromisoformat(until) if isinstance(until, str) else until
         last = weeks_between(self.spec.start, end)
         while self.world.week < last:
             self.step()
@@ -125,7 +135,7 @@ class Game(mesa.Model):
         """What a seat sees now."""
         return observe(self.world, party)
 
-    def submit(self, party: str, command: Any) -> None:
+    def submit(self, party: str, command: Command | Mapping[str, Any]) -> None:
         """Hand in a command of a person for the coming week; the seat's strategy keeps quiet that week."""
         if party not in self.world.structure.parties:
             raise InputError([Fault("submit", None, party, "party", "no such seat", "see Game.seats")])
@@ -148,7 +158,9 @@ class Game(mesa.Model):
     def rewind(self, week: int) -> Game:
         """A fork as things stood before `week`: the nearest snapshot, then the logged commands again."""
         if not 0 <= week <= self.world.week:
-            raise InputError([Fault("rewind", None, "", "week", f"{week} is outside 0..{self.world.week}", "name a week played")])
+            raise InputError(
+                [Fault("rewind", None, "", "week", f"{week} is outside 0..{self.world.week}", "name a week played")]
+            )
         at = max(w for w in self.snapshots if w <= week)
         twin = self.fork()
         twin.world = self.snapshots[at].fork()
@@ -164,10 +176,19 @@ class Game(mesa.Model):
     def save(self, path: str | Path) -> None:
         """Write the whole game to a file; `Game.load` goes on bit for bit."""
         payload = {
-            "format": 1, "spec": self.spec, "overrides": self.overrides, "seed": self.world.seed, "state": self.world.state,
-            "pending": self.world.pending, "record": self.world.record, "playing": self.playing, "log": self.log,
+            "format": 1,
+            "spec": self.spec,
+            "overrides": self.overrides,
+            "seed": self.world.seed,
+            "state": self.world.state,
+            "pending": self.world.pending,
+            "record": self.world.record,
+            "playing": self.playing,
+            "log": self.log,
+            "waiting": self.waiting,
+            "inbox": self.world.inbox,
             "seats": {s.party: (s.strategy, s.seen_event) for s in self.seats},
-        }  # fmt: skip
+        }
         target = Path(path)
         part = target.with_name(target.name + ".part")
         with part.open("wb") as handle:
@@ -183,19 +204,31 @@ class Game(mesa.Model):
             if payload["format"] != 1:
                 raise ValueError("another format")
         except (OSError, pickle.UnpicklingError, EOFError, KeyError, ValueError, AttributeError) as error:
-            raise InputError([Fault(str(path), None, "", "", f"is not a saved game: {error}", "use a file written by Game.save")]) from error
+            raise InputError(
+                [Fault(str(path), None, "", "", f"is not a saved game: {error}", "use a file written by Game.save")]
+            ) from error
         game = object.__new__(cls)
         mesa.Model.__init__(game, rng=payload["seed"])
         game.began = perf_counter()
-        game.overrides, game.spec, game.playing, game.log = payload["overrides"], payload["spec"], payload["playing"], payload["log"]
+        game.overrides, game.spec, game.playing, game.log = (
+            payload["overrides"],
+            payload["spec"],
+            payload["playing"],
+            payload["log"],
+        )
         game.scenario_hash = scenario_hash(game.spec)
         game.origins = ("human", "event")
-        game.waiting, game.snapshots = {}, {}
+        game.waiting, game.snapshots = payload.get("waiting", {}), {}
         game.world = build_world(game.spec, payload["seed"])
         game.world.state, game.world.pending = payload["state"], payload["pending"]
+        game.world.inbox = payload.get("inbox", [])
         game.world.record = payload["record"]
         game.world.record.structure = game.world.structure
-        cast(game, {p: s for p, (s, _) in payload["seats"].items()}, seen={p: e for p, (_, e) in payload["seats"].items()})
+        cast(
+            game,
+            {p: s for p, (s, _) in payload["seats"].items()},
+            seen={p: e for p, (_, e) in payload["seats"].items()},
+        )
         game.snapshots[game.week] = game.world.fork()
         return game
 
@@ -222,7 +255,7 @@ class Game(mesa.Model):
         """Write all tables to a new folder, at once or not at all; returns the manifest."""
         return results.write(self, Path(out), complete=complete)
 
-    def explain(self, good: str, day: str | date, *, place: str | None = None, kind: str = "delivered") -> Explanation:
+    def explain(self, good: str, day: str | Day, *, place: str | None = None, kind: str = "delivered") -> Explanation:
         """Why the cleared price moved in the week that holds `day`, against the week before.
 
         `kind` domestic or fob looks at the seller's end of `place` (default: the good's leading place); delivered,
@@ -233,11 +266,15 @@ class Game(mesa.Model):
             raise InputError([Fault("explain", None, good, "good", "no such good", "see scenarios show")])
         where = place or st.nodes.codes[int(st.hub[st.goods.index[good]])]
         if where not in st.nodes:
-            raise InputError([Fault("explain", None, where, "place", "no such market place", f"one of {', '.join(st.nodes.codes)}")])
-        when = date.fromisoformat(day) if isinstance(day, str) else day
+            raise InputError(
+                [Fault("explain", None, where, "place", "no such market place", f"one of {', '.join(st.nodes.codes)}")]
+            )
+        when = Day.fromisoformat(day) if isinstance(day, str) else day
         week = week_index(self.spec.start, when)
         if not 1 <= week < self.world.week:
-            raise InputError([Fault("explain", None, str(when), "date", "is not a week played (from the second on)", "name one")])
+            raise InputError(
+                [Fault("explain", None, str(when), "date", "is not a week played (from the second on)", "name one")]
+            )
         before, after = self._desks(week)
         return explain_week(self.world, before, after, good, where, delivered=kind not in ("domestic", "fob"))
 
@@ -260,11 +297,13 @@ def _kept(tables: Iterable[str] | None) -> frozenset[str]:
         return frozenset(TABLES)
     unknown = [t for t in tables if t not in TABLES]
     if unknown:
-        raise InputError([Fault("tables", None, unknown[0], "table", "no such table", f"choose from {', '.join(TABLES)}")])
+        raise InputError(
+            [Fault("tables", None, unknown[0], "table", "no such table", f"choose from {', '.join(TABLES)}")]
+        )
     return frozenset(tables)
 
 
-def _inject(world: World, actor: str, body: Any, origin: str) -> None:
+def _inject(world: World, actor: str, body: object, origin: str) -> None:
     world.inbox.append((actor, body, origin))
 
 
@@ -298,13 +337,22 @@ def _read_log(path: str | Path | None, origins: tuple[str, ...], world: World) -
         if "kind" not in row:
             continue
         origin = row.get("origin", "human")
-        week = week_index(world.start, date.fromisoformat(row["date"]))
+        week = week_index(world.start, Day.fromisoformat(row["date"]))
         if origin not in origins:
             continue
         if origin == "event" and (week, row["actor"], row["kind"]) in own_kinds:
             continue
         if week < 0:
-            faults.append(Fault(Path(path).name, number, row["actor"], "date", "lies before the scenario's start", f"use dates from {world.start}"))
+            faults.append(
+                Fault(
+                    Path(path).name,
+                    number,
+                    row["actor"],
+                    "date",
+                    "lies before the scenario's start",
+                    f"use dates from {world.start}",
+                )
+            )
         table.setdefault(week, []).append((row["actor"], row.get("body") or {"kind": row["kind"]}, origin))
     if faults:
         raise InputError(faults)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import mesa
+import numpy as np
 
 from agents.strategy import Strategy, call
 from env import Observation, World, stream
@@ -34,7 +36,8 @@ class Seat(mesa.Agent):
         """In rhythm (seats take turns within a month or quarter), or woken by news since the last decision."""
         if (world.week + self.number) % self.every_weeks == 0:
             return True
-        if not self.wakes_on:
+        newest = latest_news(world)
+        if max([newest.get(kind, 0) for kind in self.wakes_on], default=0) <= self.seen_event:
             return False
         for _, event, kind, actors, _, _ in reversed(world.state.news):
             if int(event[1:]) <= self.seen_event:
@@ -45,8 +48,34 @@ class Seat(mesa.Agent):
 
     def decide(self, observation: Observation) -> list[Any]:
         """Commands of this week; the strategy's luck depends on seed, party and week only."""
-        world = self.model.world
+        world: World = cast("Game", self.model).world
         if world.state.news:
             self.seen_event = int(world.state.news[-1][1][1:])
-        rng = stream(world.seed, "strategy", self.party, world.week)
-        return call(self.strategy, observation, rng)
+        luck = Luck(world.seed, "strategy", self.party, world.week)
+        return call(self.strategy, observation, cast(np.random.Generator, luck))
+
+
+class Luck:
+    """A `numpy.random.Generator` that is made when it is first used: few strategies draw."""
+
+    def __init__(self, seed: int, *names: str | int) -> None:
+        self._key = (seed, names)
+
+    @cached_property
+    def generator(self) -> np.random.Generator:
+        """The stream itself."""
+        seed, names = self._key
+        return stream(seed, *names)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - an attribute of the generator
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.generator, name)
+
+
+def latest_news(world: World) -> dict[str, int]:
+    """Number of the newest event of each kind, worked out once a week for all seats."""
+    newest: dict[str, int] = world.once(
+        "latest_news", lambda w: {kind: int(event[1:]) for _, event, kind, _, _, _ in w.state.news}
+    )
+    return newest

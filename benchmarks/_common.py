@@ -106,7 +106,9 @@ def other_python(package: str) -> tuple[str | None, str]:
     venv = Path(tempfile.gettempdir()) / "offtake-bench" / "bin" / "python"
     for python in (os.environ.get("OFFTAKE_BENCH_PYTHON", ""), str(venv), sys.executable):
         if python and Path(python).exists():
-            probe = child([python, "-c", f"import importlib.util as u; print(u.find_spec('{package}') is not None)"], check=False)
+            probe = child(
+                [python, "-c", f"import importlib.util as u; print(u.find_spec('{package}') is not None)"], check=False
+            )
             if probe.out.strip() == "True":
                 return python, ""
     how = f"python -m venv {venv.parent.parent}; {venv} -m pip install agentpy scml (or set OFFTAKE_BENCH_PYTHON)"
@@ -124,7 +126,9 @@ def options(name: str, argv: list[str] | None, rounds: int = LEAST_ROUNDS) -> ar
     return args
 
 
-def finish(name: str, goals: list[Goal], detail: dict[str, Any], args: argparse.Namespace, skipped: list[str] | None = None) -> int:
+def finish(
+    name: str, goals: list[Goal], detail: dict[str, Any], args: argparse.Namespace, skipped: list[str] | None = None
+) -> int:
     """Print the table of goals, write JSON; 1 when a gate is missed by more than half."""
     load_after = os.getloadavg()
     print(f"\n{name}: {args.rounds} rounds")
@@ -132,17 +136,24 @@ def finish(name: str, goals: list[Goal], detail: dict[str, Any], args: argparse.
     for g in goals:
         goal = f"{'>=' if g.least else '<='} {g.goal:g}"
         verdict = "yes" if g.ok else "no, far off" if g.failed else "no"
-        print(f"  {g.id:4} {g.what:72} {goal:>9} {g.measured:>10.{g.digits}f}  {verdict}{'' if g.gate else ' (reported)'}")
+        print(
+            f"  {g.id:4} {g.what:72} {goal:>9} {g.measured:>10.{g.digits}f}  {verdict}{'' if g.gate else ' (reported)'}"
+        )
     for line in skipped or []:
         print("  " + line)
     loads = (*args.load_before, "->", *load_after)
     print("  load average", *(f"{x:.2f}" if isinstance(x, float) else x for x in loads))
     if args.out:
         result = {
-            "benchmark": name, "rounds": args.rounds, "python": platform.python_version(), "machine": platform.machine(),
-            "load_before": args.load_before, "load_after": load_after,
+            "benchmark": name,
+            "rounds": args.rounds,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "load_before": args.load_before,
+            "load_after": load_after,
             "goals": [asdict(g) | {"ok": bool(g.ok), "failed": bool(g.failed)} for g in goals],
-            "skipped": skipped or [], "detail": detail,
-        }  # fmt: skip
+            "skipped": skipped or [],
+            "detail": detail,
+        }
         args.out.write_text(json.dumps(result, indent=1, default=float) + "\n")
     return 1 if any(g.failed for g in goals) else 0

@@ -17,7 +17,7 @@ from benchmarks._common import finish, interleave, options, row, spread
 
 QUARTERS = 4
 PYTHON_TURNS = 1060
-NUMPY_TURNS = 2860
+NUMPY_TURNS = 3320
 
 
 class _Order:
@@ -102,5 +102,8 @@ def main(argv: list[str] | None = None) -> int:
     found = interleave({"loop": lambda: row("reference_loop", "loop")}, args.rounds)["loop"]
     figures = spread([r["loop"] for r in found])
     half = spread([r["python_half"] for r in found])
-    print(f"CPU seconds of one reference loop: median {figures['median']:.3f}, min {figures['min']:.3f}; its Python half {half['median']:.3f}")
+    print(
+        f"CPU seconds of one reference loop: median {figures['median']:.3f}, min {figures['min']:.3f};"
+        f" its Python half {half['median']:.3f}"
+    )
     return finish("reference_loop", [], {"loop": figures, "python_half": half}, args)

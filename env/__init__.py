@@ -33,13 +33,14 @@ from env.commands import (
     command_schema,
     parse_command,
 )
-from env.errors import Fault, InputError
+from env.errors import Fault, InputError, suggest_or_list
 from env.explain import Explanation, NoTrade, explain_week
 from env.facts import Facts, load_facts
 from env.observations import Observation, observe
 from env.record import TABLES
 from env.roles import MAY
 from env.scenario import check_scenario, list_scenarios, load_scenario, scenario_hash
+from env.spec import WorldSpec
 from env.streams import stream
 from env.tick import tick
 from env.world import World
@@ -48,6 +49,6 @@ __all__ = [
     "MAY", "TABLES", "Accept", "AdvanceProject", "CancelProject", "Command", "Embargo", "Explanation", "Facts", "Fault", "Hold", "Idle",
     "InputError", "NoTrade", "Observation", "OfferContract", "OfferFloor", "PlanOutput", "Reject", "Restart", "SetControlList", "SetDuty",
     "SetLicenceDial", "SetOrder", "SetPriceTarget", "SetQuota", "SetTariff", "StartProject", "StockpileBuy", "StockpileRelease",
-    "Terminate", "Withdraw", "World", "build_world", "check_scenario", "command_schema", "explain_week", "list_scenarios", "load_facts",
-    "load_scenario", "observe", "parse_command", "scenario_hash", "stream", "tick", "week_index", "weeks_between",
+    "Terminate", "Withdraw", "World", "WorldSpec", "build_world", "check_scenario", "command_schema", "explain_week", "list_scenarios", "load_facts",
+    "load_scenario", "observe", "parse_command", "scenario_hash", "stream", "suggest_or_list", "tick", "week_index", "weeks_between",
 ]

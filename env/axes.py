@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 CLASSES = ("civil", "dual", "defence")
 OUTSIDE = "outside"  # the rest of the economy: freight, energy, labour, final customers, shareholders
 
@@ -31,3 +34,8 @@ class Axis:
 def dest_index(node: int, user_class: int) -> int:
     """Destination of a bid: a node and an end-use class (licences are given per class)."""
     return node * len(CLASSES) + user_class
+
+
+def sums(index: npt.NDArray[np.int64], values: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
+    """Sum of `values` by `index` (n,)."""
+    return np.asarray(np.bincount(index, weights=values, minlength=n), dtype=np.float64)

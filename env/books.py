@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from env.axes import sums
 from env.calendar import is_quarter_start
 from env.streams import stream
 from env.world import Floats, Ints
@@ -19,13 +20,48 @@ if TYPE_CHECKING:
     from env.world import World
 
 REASONS = (
-    "goods", "freight", "export_handling", "export_duty", "import_tariff", "variable_cost", "fixed_cost", "product_sales",
-    "overhead", "interest", "debt_drawn", "debt_repaid", "dividend", "equity", "capex", "state_support", "floor_payment",
-    "floor_clawback", "tailings_cost", "writedown", "grant", "penalty", "prepayment",
-)  # fmt: skip
+    "goods",
+    "freight",
+    "export_handling",
+    "export_duty",
+    "import_tariff",
+    "variable_cost",
+    "fixed_cost",
+    "product_sales",
+    "overhead",
+    "interest",
+    "debt_drawn",
+    "debt_repaid",
+    "dividend",
+    "equity",
+    "capex",
+    "state_support",
+    "floor_payment",
+    "floor_clawback",
+    "tailings_cost",
+    "writedown",
+    "grant",
+    "penalty",
+    "prepayment",
+)
 REASON = {name: i for i, name in enumerate(REASONS)}
 #: income-statement column of a payment, for the payer and for the payee (see BOOK_ITEMS in env.build)
-REVENUE, COGS, VARIABLE, FIXED, FREIGHT, INTEREST, SUPPORT, OTHER, DEPRECIATION, CAPEX, DIVIDENDS, EQUITY, DRAWN, REPAID = range(14)
+(
+    REVENUE,
+    COGS,
+    VARIABLE,
+    FIXED,
+    FREIGHT,
+    INTEREST,
+    SUPPORT,
+    OTHER,
+    DEPRECIATION,
+    CAPEX,
+    DIVIDENDS,
+    EQUITY,
+    DRAWN,
+    REPAID,
+) = range(14)
 OUTSIDE = 0
 PLANT_LIFE_YEARS = 15.0
 SPONSOR_WEEKS = 156  # of a ramp
@@ -42,16 +78,31 @@ class Ledger:
     reason: list[int] = field(default_factory=list)
     ref: list[str] = field(default_factory=list)
 
-    def pay(self, payer: Ints, payee: Ints, usd: Floats, reason: str, n_parties: int, ref: str = "") -> None:
-        """Book many payments of one reason, summed by pair of parties; negative amounts are refused."""
-        key = payer * n_parties + payee
-        pairs, inverse = np.unique(key, return_inverse=True)
-        amount = np.bincount(inverse, weights=usd, minlength=len(pairs))
-        keep = amount > 0.0
-        if keep.any():
-            self.payer.append(pairs[keep] // n_parties)
-            self.payee.append(pairs[keep] % n_parties)
-            self.usd.append(amount[keep])
+    def pay(
+        self, payer: Ints | int, payee: Ints | int, usd: Floats, reason: str, n_parties: int, ref: str = ""
+    ) -> None:
+        """Book many payments of one reason, summed by pair of parties; only sums above 0 are booked.
+
+        A party given as a number stands for all rows.
+        """
+        if isinstance(payer, int):
+            total = sums(np.asarray(payee), usd, n_parties)
+            to = np.flatnonzero(total > 0.0)
+            from_, amount = np.full(len(to), payer, dtype=np.int64), total[to]
+        elif isinstance(payee, int):
+            total = sums(payer, usd, n_parties)
+            from_ = np.flatnonzero(total > 0.0)
+            to, amount = np.full(len(from_), payee, dtype=np.int64), total[from_]
+        else:
+            some = usd != 0.0
+            pairs, inverse = np.unique(payer[some] * n_parties + payee[some], return_inverse=True)
+            amount = sums(inverse, usd[some], len(pairs))
+            keep = amount > 0.0
+            from_, to, amount = pairs[keep] // n_parties, pairs[keep] % n_parties, amount[keep]
+        if len(amount):
+            self.payer.append(from_)
+            self.payee.append(to)
+            self.usd.append(amount)
             self.reason.append(REASON[reason])
             self.ref.append(ref)
 
@@ -101,7 +152,7 @@ def post(world: World, ledger: Ledger) -> tuple[Ints, Ints, Floats, Ints]:
     if not ledger.usd:
         empty = np.zeros(0, np.int64)
         return empty, empty, np.zeros(0), empty
-    payer, payee, usd = (np.concatenate(x) for x in (ledger.payer, ledger.payee, ledger.usd))
+    payer, payee, usd = np.concatenate(ledger.payer), np.concatenate(ledger.payee), np.concatenate(ledger.usd)
     reason = np.repeat(np.array(ledger.reason), [len(x) for x in ledger.usd])
     s.cash -= np.bincount(payer, weights=usd, minlength=n)
     s.cash += np.bincount(payee, weights=usd, minlength=n)
@@ -128,9 +179,9 @@ def inventory(world: World) -> Floats:
     """Inventory at cost by party (P,) USD: stock, work in progress, goods at sea."""
     st, s = world.structure, world.state
     n = len(st.parties)
-    total = np.bincount(st.holder_party, weights=s.cost.sum(axis=1), minlength=n)
-    total += np.bincount(st.site_party[st.r_site], weights=s.wip_cost.sum(axis=1), minlength=n)
-    return total + np.bincount(st.holder_party[st.b_holder], weights=s.sea_cost.sum(axis=1), minlength=n)
+    total = sums(st.holder_party, s.cost.sum(axis=1), n)
+    total += sums(st.site_party[st.r_site], s.wip_cost.sum(axis=1), n)
+    return total + sums(st.derived.b_party, s.sea_cost.sum(axis=1), n)
 
 
 def earn(world: World, before: Floats) -> None:
@@ -143,24 +194,25 @@ def earn(world: World, before: Floats) -> None:
 def interest_and_credit(world: World, ledger: Ledger) -> None:
     """Interest on debt; firms short of cash draw on their line, firms with plenty pay debt down a little."""
     st, s, p = world.structure, world.state, world.params
-    private = np.array([k not in ("state", "defence", "agency", "lender", "outside") for k in st.party_kind])
+    private = st.derived.borrows
     rows = np.flatnonzero((s.debt > 0) & (s.restructuring <= 0))
-    ledger.pay(rows, np.zeros(len(rows), np.int64), s.debt[rows] * st.party_rate[rows] / 52.0, "interest", len(st.parties))
+    ledger.pay(rows, OUTSIDE, s.debt[rows] * st.party_rate[rows] / 52.0, "interest", len(st.parties))
     line = p["finance.credit_line"] * s.sales_year
     base_debt = s.sales_year * 0.6 + s.plant  # what lenders accept as a whole
     short = np.flatnonzero(private & (s.cash < 0) & (s.debt < base_debt + line) & (s.restructuring <= 0))
     room = np.maximum(base_debt + line - s.debt, 0.0)
     fixed = np.bincount(st.site_party, weights=st.fixed_cost_week * (s.site_on > 0), minlength=len(s.cash))
     month = CREDIT_WEEKS * (s.debt * st.party_rate / 52.0 + fixed)
-    ledger.pay(np.zeros(len(short), np.int64), short, np.minimum(month - s.cash, room)[short], "debt_drawn", len(st.parties))
+    ledger.pay(OUTSIDE, short, np.minimum(month - s.cash, room)[short], "debt_drawn", len(st.parties))
 
 
 def support(world: World, ledger: Ledger) -> None:
     """A state tops its own enterprises up when they run out of cash (soft budget)."""
     st, s = world.structure, world.state
     for i in np.flatnonzero(st.party_soft & (s.cash < 0)):
-        owner = st.parties.index.get(_place_of(world, int(i)).lower(), OUTSIDE)
-        ledger.one(owner, int(i), float(-s.cash[i] + 8.0 / 52.0 * s.sales_year[i]), "state_support")
+        owner = st.parties.index.get(st.derived.place[int(i)].lower(), OUTSIDE)
+        if owner != i:  # a state has nobody above it
+            ledger.one(owner, int(i), float(-s.cash[i] + 8.0 / 52.0 * s.sales_year[i]), "state_support")
 
 
 def sponsor(world: World, ledger: Ledger) -> None:
@@ -171,19 +223,16 @@ def sponsor(world: World, ledger: Ledger) -> None:
         return
     earns = np.bincount(st.r_site, weights=np.maximum(s.margin, 0.0), minlength=len(st.sites)) > 0.0
     owners = np.unique(st.site_party[ramping & earns])
-    rows = owners[(s.cash[owners] < 0.0) & (s.restructuring[owners] <= 0) & (s.closed[owners] <= 0) & ~st.party_soft[owners]]
-    ledger.pay(np.zeros(len(rows), np.int64), rows, -s.cash[rows], "equity", len(st.parties), "ramp-up")
-
-
-def _place_of(world: World, party: int) -> str:
-    code = world.structure.parties.codes[party]
-    return next((p.place for p in world.structure.spec.parties if p.code == code), "")
+    rows = owners[
+        (s.cash[owners] < 0.0) & (s.restructuring[owners] <= 0) & (s.closed[owners] <= 0) & ~st.party_soft[owners]
+    ]
+    ledger.pay(OUTSIDE, rows, -s.cash[rows], "equity", len(st.parties), "ramp-up")
 
 
 def defaults(world: World) -> list[int]:
     """Firms that have been out of cash and credit too long default; returns their indices."""
     st, s, p = world.structure, world.state, world.params
-    private = np.array([k in ("producer", "oem", "trader", "aggregate", "soe") for k in st.party_kind])
+    private = st.derived.is_firm
     dry = private & (s.cash < 0.0) & ~st.party_soft & (s.closed <= 0)
     s.dry_weeks = np.where(dry, s.dry_weeks + 1.0, 0.0)
     s.restructuring = np.maximum(s.restructuring - 1.0, 0.0)
@@ -198,7 +247,7 @@ def fail(world: World, party: int, ledger: Ledger) -> str:
     """
     st, s, p = world.structure, world.state, world.params
     s.failures[party] += 1.0
-    many = st.party_kind[party] in ("oem", "trader", "aggregate")
+    many = bool(st.derived.many_firms[party])
     winding_up = s.failures[party] >= 2.0 and not many
     loss = s.debt[party] * (1.0 if winding_up else 1.0 - p["finance.debt_recovery"])
     s.debt[party] -= loss
@@ -229,12 +278,12 @@ def dividends(world: World, ledger: Ledger) -> None:
     st, s, p = world.structure, world.state, world.params
     if not is_quarter_start(world.date):
         return
-    private = np.array([k in ("producer", "soe", "oem", "trader", "aggregate") for k in st.party_kind])
+    private = st.derived.is_firm
     net = s.quarter_book[:, list(INCOME_ITEMS)].sum(axis=1)
     spare = s.cash - 0.5 * s.sales_year
     pay = np.where(private & (net > 0) & (spare > 0), np.minimum(p["finance.dividend"] * net, spare), 0.0)
     rows = np.flatnonzero(pay > 0)
-    ledger.pay(rows, np.zeros(len(rows), np.int64), pay[rows], "dividend", len(st.parties))
+    ledger.pay(rows, OUTSIDE, pay[rows], "dividend", len(st.parties))
 
 
 def depreciate(world: World) -> None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 
 from env import cover
-from env.axes import CLASSES, OUTSIDE, Axis, dest_index
+from env.axes import CLASSES, OUTSIDE, Axis, dest_index, sums
 from env.calendar import first_week_from
 from env.contracts import ContractTable
+from env.derived import derive
 from env.licences import LicenceOffice
 from env.params import DEFAULTS
 from env.policy import refresh_policy
 from env.projects import opening_projects
 from env.quotes import KINDS, opening_prices
 from env.record import Record
-from env.spec import SiteSpec, UseSpec, WorldSpec
-from env.world import Floats, State, Structure, World
+from env.spec import RecipeSpec, SiteSpec, UseSpec, WorldSpec
+from env.world import Floats, Ints, State, Structure, World
 
 STAGES = ("concentrate", "seg", "oxide", "metal", "swarf", "magnet")
+RESPONSE = {
+    "firm": "mines.supply_elasticity",
+    "clay": "mines.clay_elasticity",
+    "loose": "mines.undocumented_elasticity",
+}
 LEARNING_STAGES = ("separation_light", "separation_heavy", "metal", "magnet")
 PULL_STAGES = ("metal", "magnet")
 MAX_LAG = 10
@@ -45,9 +52,7 @@ class _Holders:
         for site in self.sites:
             self._add(site.code, parties.index[site.party], nodes.index[site.node], 0, "site")
         for use in self.uses:
-            self._add(
-                use.code, parties.index[use.party], nodes.index[use.node], CLASSES.index(use.user_class), "use"
-            )
+            self._add(use.code, parties.index[use.party], nodes.index[use.node], CLASSES.index(use.user_class), "use")
         self.trader_goods: dict[str, list[str]] = defaultdict(list)
         for row in sorted(spec.traders, key=lambda t: (t.party, t.node, t.good)):
             code = f"{row.party}@{row.node}"
@@ -60,7 +65,7 @@ class _Holders:
         for party in sorted(spec.parties, key=lambda p: p.code):
             node = place_node.get(party.place)
             principal = party.kind in ("defence", "agency") or (party.kind == "state" and party.place in nodes)
-            if node in nodes and (party.code in with_stock or principal):
+            if node is not None and node in nodes and (party.code in with_stock or principal):
                 self.agencies.append(party.code)
                 user_class = 2 if party.kind == "defence" else 0
                 self._add(f"{party.code}@{node}", parties.index[party.code], nodes.index[node], user_class, "agency")
@@ -136,64 +141,110 @@ def build_structure(spec: WorldSpec) -> Structure:
     ro_slot = np.array([sell_slot[r_site[r], g] for r, g in zip(ro_recipe, ro_good, strict=True)], dtype=np.int64)
     ri_slot = np.array([buy_slot[r_site[r], g] for r, g in zip(ri_recipe, ri_good, strict=True)], dtype=np.int64)
     main_slot = np.array(
-        [ro_slot[ro_ptr[r] + int(np.argmax(ro_value[ro_ptr[r] : ro_ptr[r + 1]]))] for r in range(len(recipes))], dtype=np.int64
+        [ro_slot[ro_ptr[r] + int(np.argmax(ro_value[ro_ptr[r] : ro_ptr[r + 1]]))] for r in range(len(recipes))],
+        dtype=np.int64,
     )
     s_rows = np.array([r[:3] for r in sells], dtype=np.int64).reshape(-1, 3)
     b_rows = np.array([r[:3] for r in buys], dtype=np.int64).reshape(-1, 3)
-    return Structure(
-        spec=spec, params=DEFAULTS | spec.parameters, goods=goods, nodes=nodes, parties=parties,
-        sites=Axis(tuple(s.code for s in sites)), holders=Axis(tuple(h.codes)), end_uses=end_uses,
+    st = Structure(
+        spec=spec,
+        params=DEFAULTS | spec.parameters,
+        goods=goods,
+        nodes=nodes,
+        parties=parties,
+        sites=Axis(tuple(s.code for s in sites)),
+        holders=Axis(tuple(h.codes)),
+        end_uses=end_uses,
         party_kind=["outside", *(party_spec[p].kind for p in parties.codes[1:])],
-        party_node=np.array([0, *(nodes.index.get(place_node.get(party_spec[p].place, party_spec[p].place), 0)
-                                  for p in parties.codes[1:])]),
+        party_node=np.array(
+            [
+                0,
+                *(
+                    nodes.index.get(place_node.get(party_spec[p].place, party_spec[p].place), 0)
+                    for p in parties.codes[1:]
+                ),
+            ]
+        ),
         party_rate=np.array([0.0, *(party_spec[p].interest_rate for p in parties.codes[1:])]),
         party_soft=np.array([False, *(party_spec[p].soft_budget for p in parties.codes[1:])]),
-        good_stage=[g.stage for g in spec.goods], stage_index=np.array([STAGES.index(g.stage) for g in spec.goods]),
-        base_price=base_price, conversion_cost=np.array([g.conversion_cost_usd_per_kg for g in spec.goods]),
-        payable=payable, content=content, oxide=np.array([i for i, g in enumerate(spec.goods) if g.stage == "oxide"]),
+        good_stage=[g.stage for g in spec.goods],
+        stage_index=np.array([STAGES.index(g.stage) for g in spec.goods]),
+        base_price=base_price,
+        conversion_cost=np.array([g.conversion_cost_usd_per_kg for g in spec.goods]),
+        payable=payable,
+        content=content,
+        oxide=np.array([i for i, g in enumerate(spec.goods) if g.stage == "oxide"]),
         oxide_group=[g.group for g in spec.goods],
         finishing_cost=np.array([g.finishing_cost_usd_per_kg for g in spec.goods]),
         export_cost=np.array([g.export_cost_share for g in spec.goods]),
         steepness=np.array([g.ladder_steepness for g in spec.goods]),
         ask_sensitivity=np.array([g.ask_sensitivity for g in spec.goods]),
         reo_per_kg=np.array([g.reo_kg_per_kg for g in spec.goods]),
-        holder_party=np.array(h.party, dtype=np.int64), holder_node=np.array(h.node, dtype=np.int64),
-        holder_class=np.array(h.user_class, dtype=np.int64), holder_kind=h.kind,
+        holder_party=np.array(h.party, dtype=np.int64),
+        holder_node=np.array(h.node, dtype=np.int64),
+        holder_class=np.array(h.user_class, dtype=np.int64),
+        holder_kind=h.kind,
         holder_site=np.array([i if k == "site" else -1 for i, k in enumerate(h.kind)], dtype=np.int64),
-        site_stage=[s.stage for s in sites], site_party=np.array([parties.index[s.party] for s in sites], dtype=np.int64),
+        site_stage=[s.stage for s in sites],
+        site_party=np.array([parties.index[s.party] for s in sites], dtype=np.int64),
         site_node=np.array([nodes.index[s.node] for s in sites], dtype=np.int64),
         nameplate_kg=np.array([s.nameplate_t * 1e3 / 52 for s in sites]),
         variable_cost=np.array([s.variable_cost_usd_per_kg for s in sites]),
         fixed_cost_week=np.array([s.fixed_cost_usd_per_year / 52 for s in sites]),
         site_young=np.array([0.0 < s.ramp < 1.0 for s in sites], dtype=bool),
-        supply_elasticity=np.array([s.supply_elasticity for s in sites]),
-        r_site=np.array([i for i, _ in recipes], dtype=np.int64), r_batch=[r.batch for _, r in recipes],
+        supply_elasticity=np.array([(DEFAULTS | spec.parameters)[RESPONSE[s.response]] for s in sites]),
+        r_site=np.array([i for i, _ in recipes], dtype=np.int64),
+        r_batch=[r.batch for _, r in recipes],
         r_base_kg=np.array([r.base_t * 1e3 / 52 for _, r in recipes]),
         r_lag=np.array([sites[i].lag_weeks for i, _ in recipes], dtype=np.int64),
-        ri_ptr=np.array(ri_ptr, dtype=np.int64), ri_good=np.array(ri_good, dtype=np.int64), ri_coef=np.array(ri_coef, dtype=float),
-        ro_ptr=np.array(ro_ptr, dtype=np.int64), ro_good=np.array(ro_good, dtype=np.int64), ro_coef=np.array(ro_coef, dtype=float),
+        ri_ptr=np.array(ri_ptr, dtype=np.int64),
+        ri_good=np.array(ri_good, dtype=np.int64),
+        ri_coef=np.array(ri_coef, dtype=float),
+        ro_ptr=np.array(ro_ptr, dtype=np.int64),
+        ro_good=np.array(ro_good, dtype=np.int64),
+        ro_coef=np.array(ro_coef, dtype=float),
         ro_value_share=np.array(ro_value, dtype=float),
-        ri_recipe=ri_recipe, ro_recipe=ro_recipe, ro_slot=ro_slot, ri_slot=ri_slot, r_main_slot=main_slot,
+        ri_recipe=ri_recipe,
+        ro_recipe=ro_recipe,
+        ro_slot=ro_slot,
+        ri_slot=ri_slot,
+        r_main_slot=main_slot,
         r_pull=np.array([sites[i].stage in PULL_STAGES for i, _ in recipes], dtype=bool),
-        s_holder=s_rows[:, 0].copy(), s_good=s_rows[:, 1].copy(), s_node=s_rows[:, 2].copy(),
-        s_ptr=np.searchsorted(s_rows[:, 1], np.arange(n_goods + 1)), s_role=np.array([r[3] for r in sells], dtype=np.int64),
-        b_holder=b_rows[:, 0].copy(), b_good=b_rows[:, 1].copy(), b_dest=b_rows[:, 2].copy(),
-        b_node=b_rows[:, 2] // len(CLASSES), b_ptr=np.searchsorted(b_rows[:, 1], np.arange(n_goods + 1)),
+        s_holder=s_rows[:, 0].copy(),
+        s_good=s_rows[:, 1].copy(),
+        s_node=s_rows[:, 2].copy(),
+        s_ptr=np.searchsorted(s_rows[:, 1], np.arange(n_goods + 1)),
+        s_role=np.array([r[3] for r in sells], dtype=np.int64),
+        b_holder=b_rows[:, 0].copy(),
+        b_good=b_rows[:, 1].copy(),
+        b_dest=b_rows[:, 2].copy(),
+        b_node=b_rows[:, 2] // len(CLASSES),
+        b_ptr=np.searchsorted(b_rows[:, 1], np.arange(n_goods + 1)),
         b_role=np.array([r[3] for r in buys], dtype=np.int64),
-        sell_slot=sell_slot, buy_slot=buy_slot,
+        sell_slot=sell_slot,
+        buy_slot=buy_slot,
         u_slot=np.array(u_rows, dtype=np.int64),
         u_end_use=np.array([end_uses.index[use_of_holder[buys[i][0]].end_use] for i in u_rows], dtype=np.int64),
-        u_growth=np.array([0.0 if spec.constant_demand else getattr(use_of_holder[buys[i][0]], growth_field) / 100 for i in u_rows]),
+        u_growth=np.array(
+            [0.0 if spec.constant_demand else getattr(use_of_holder[buys[i][0]], growth_field) / 100 for i in u_rows]
+        ),
         u_elasticity=np.array([use_of_holder[buys[i][0]].elasticity for i in u_rows]),
         u_margin=np.array([use_of_holder[buys[i][0]].margin_lost_usd_per_kg for i in u_rows]),
         u_base_kg=np.array([use_of_holder[buys[i][0]].goods_t[goods.codes[buys[i][1]]] * 1e3 / 52 for i in u_rows]),
         **_substitution_rows(u_rows, buys, use_of_holder, goods),
-        transit_weeks=transit, freight=freight, lane_open=lane_open,
-        opening_ramp=np.array([s.ramp for s in sites]), hub=_hubs(spec, recipes, sites, goods, nodes),
-    )  # fmt: skip
+        transit_weeks=transit,
+        freight=freight,
+        lane_open=lane_open,
+        opening_ramp=np.array([s.ramp for s in sites]),
+        hub=_hubs(spec, recipes, sites, goods, nodes),
+    )
+    st.derived = derive(st)
+    return st
 
 
-def _substitution_rows(u_rows: list[int], buys: list, use_of_holder: dict[int, UseSpec], goods: Axis) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def _substitution_rows(
+    u_rows: list[int], buys: list[tuple[int, int, int, int]], use_of_holder: dict[int, UseSpec], goods: Axis
+) -> dict[str, Any]:
     """Substitution rows of all uses, as arrays for the structure."""
     row_of = {(buys[b][0], buys[b][1]): u for u, b in enumerate(u_rows)}
     x_use, x_to, x_cost, x_max, x_lag = [], [], [], [], []
@@ -207,12 +258,17 @@ def _substitution_rows(u_rows: list[int], buys: list, use_of_holder: dict[int, U
                 x_max.append(sub.max_share)
                 x_lag.append(sub.lag_years * 52.0)
     return {
-        "x_use": np.array(x_use, dtype=np.int64), "x_to": np.array(x_to, dtype=np.int64), "x_cost": np.array(x_cost, dtype=float),
-        "x_max": np.array(x_max, dtype=float), "x_lag_weeks": np.array(x_lag, dtype=float),
-    }  # fmt: skip
+        "x_use": np.array(x_use, dtype=np.int64),
+        "x_to": np.array(x_to, dtype=np.int64),
+        "x_cost": np.array(x_cost, dtype=float),
+        "x_max": np.array(x_max, dtype=float),
+        "x_lag_weeks": np.array(x_lag, dtype=float),
+    }
 
 
-def _hubs(spec: WorldSpec, recipes: list, sites: list[SiteSpec], goods: Axis, nodes: Axis) -> np.ndarray:  # type: ignore[type-arg]
+def _hubs(
+    spec: WorldSpec, recipes: list[tuple[int, RecipeSpec]], sites: list[SiteSpec], goods: Axis, nodes: Axis
+) -> Ints:
     """Leading node of each good: where most feed is used, or where most of any other good is made (else used)."""
     made, used = np.zeros((len(goods), len(nodes))), np.zeros((len(goods), len(nodes)))
     for i, r in recipes:
@@ -227,7 +283,7 @@ def _hubs(spec: WorldSpec, recipes: list, sites: list[SiteSpec], goods: Axis, no
     feed = np.array([g.stage in ("concentrate", "seg", "swarf") for g in spec.goods])
     first = np.where(feed[:, None], used, made)
     second = np.where(feed[:, None], made, used)
-    return np.argmax(np.where(first.max(axis=1, keepdims=True) > 0, first, second), axis=1)
+    return np.asarray(np.argmax(np.where(first.max(axis=1, keepdims=True) > 0, first, second), axis=1), dtype=np.int64)
 
 
 def _slots(
@@ -280,11 +336,11 @@ def _lanes(spec: WorldSpec, sites: list[SiteSpec], goods: Axis, nodes: Axis) -> 
         for recipe in site.recipes:
             for good in recipe.inputs_kg_per_kg:
                 takers[good].add(nodes.index[site.node])
-    for g, good in enumerate(spec.goods):
+    for g, row in enumerate(spec.goods):
         lane_open[g] = exists
-        if good.stage in ("concentrate", "seg", "swarf"):
+        if row.stage in ("concentrate", "seg", "swarf"):
             # feed moves only where a plant can take it
-            closed = [d for d in range(n) if d not in takers[good.code]]
+            closed = [d for d in range(n) if d not in takers[row.code]]
             lane_open[g][:, closed] = False
     return transit, freight, lane_open
 
@@ -323,7 +379,7 @@ def _opening_state(st: Structure) -> State:
     s.expected_use[st.u_slot] = st.u_base_kg
     s.sales = s.flow.copy()
     s.soe_cap = np.full(n_s, np.nan)
-    s.wants = np.bincount(st.b_good, weights=s.expected_use, minlength=n_g)
+    s.wants = sums(st.b_good, s.expected_use, n_g)
     total = np.bincount(st.s_good, weights=s.flow, minlength=n_g)
     s.share = np.divide(s.flow, total[st.s_good], out=np.zeros(n_s), where=total[st.s_good] > 0)
     # target covers
@@ -363,12 +419,12 @@ def _opening_state(st: Structure) -> State:
     for row in spec.stocks:
         holder = st.holders.index.get(row.holder, party_holder.get(row.holder, -1))
         s.stock[holder, st.goods.index[row.good]] += row.tonnes * 1e3
-    for row in spec.traders:
-        holder = st.holders.index[f"{row.party}@{row.node}"]
-        s.stock[holder, st.goods.index[row.good]] += row.target_t * 1e3
-        slot = st.buy_slot[holder, st.goods.index[row.good]]
+    for trader in spec.traders:
+        holder = st.holders.index[f"{trader.party}@{trader.node}"]
+        s.stock[holder, st.goods.index[trader.good]] += trader.target_t * 1e3
+        slot = st.buy_slot[holder, st.goods.index[trader.good]]
         s.expected_use[slot] = 0.0
-        s.cover_target[slot] = row.target_t * 1e3  # for traders the target is in kg
+        s.cover_target[slot] = trader.target_t * 1e3  # for traders the target is in kg
     s.on_order = s.sea.sum(axis=1)
     s.cost = s.stock * st.base_price[None, :] * 0.9
     s.wip_cost = s.wip * _throughput_value(st)[:, None]
@@ -420,7 +476,11 @@ def _opening_state(st: Structure) -> State:
     s.equity_in = s.cash - s.debt + s.plant + _inventory_by_party(st, s)
     s.sales_year = np.zeros(n_p)
     np.add.at(s.sales_year, st.holder_party[st.s_holder], s.flow * 52 * st.base_price[st.s_good])
-    np.add.at(s.sales_year, st.holder_party[st.b_holder[st.u_slot]], st.u_base_kg * 52 * (1.3 * st.base_price[st.b_good[st.u_slot]] + st.u_margin))
+    np.add.at(
+        s.sales_year,
+        st.holder_party[st.b_holder[st.u_slot]],
+        st.u_base_kg * 52 * (1.3 * st.base_price[st.b_good[st.u_slot]] + st.u_margin),
+    )
     s.next_ids = {"contract": 1, "licence": 1, "event": 1, "batch": 1}
     return s
 
@@ -437,6 +497,6 @@ def _throughput_value(st: Structure) -> Floats:
 def _inventory_by_party(st: Structure, s: State) -> Floats:
     """Inventory at cost by party: stock, work in progress, goods at sea (USD)."""
     n = len(st.parties)
-    total = np.bincount(st.holder_party, weights=s.cost.sum(axis=1), minlength=n)
-    total += np.bincount(st.site_party[st.r_site], weights=s.wip_cost.sum(axis=1), minlength=n)
-    return total + np.bincount(st.holder_party[st.b_holder], weights=s.sea_cost.sum(axis=1), minlength=n)
+    total = sums(st.holder_party, s.cost.sum(axis=1), n)
+    total += sums(st.site_party[st.r_site], s.wip_cost.sum(axis=1), n)
+    return total + sums(st.holder_party[st.b_holder], s.sea_cost.sum(axis=1), n)

@@ -71,8 +71,8 @@ class ContractTable:
         table = cls()
         rows = [_spec_row(st, c) for c in st.spec.contracts]
         if rows:
-            table.code = [r[0] for r in rows]
-            columns = list(zip(*(r[1:] for r in rows), strict=True))
+            table.code = [code for code, _ in rows]
+            columns = list(zip(*(terms for _, terms in rows), strict=True))
             for f, values in zip(list(fields(cls))[1:17], columns, strict=True):
                 kind = np.int64 if getattr(table, f.name).dtype == np.int64 else np.float64
                 setattr(table, f.name, np.array(values, dtype=kind))
@@ -99,7 +99,8 @@ class ContractTable:
         return np.divide(weeks, weight, out=np.zeros_like(weeks), where=weight > 0)
 
 
-def _spec_row(st: Structure, c: ContractSpec) -> tuple[str | float, ...]:
+def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
+    """Code and the other columns of a contract of the specification, up to `status`."""
     good = st.goods.index[c.good]
     seller = find_slot(st, c.seller, c.good, c.seller_node, c.seller_holder, sells=True)
     buyer = find_slot(st, c.buyer, c.good, c.buyer_node, c.buyer_holder, sells=False)
@@ -108,11 +109,12 @@ def _spec_row(st: Structure, c: ContractSpec) -> tuple[str | float, ...]:
     start = week_index(st.spec.start, c.start)
     end = FAR_WEEK if c.end >= date(2099, 1, 1) else week_index(st.spec.start, c.end)
     status = ACTIVE if start <= -st.spec.burn_in_weeks else PENDING
-    return (
-        c.code, seller, buyer, c.volume_t_per_year * 1e3 / 52, c.share_of_need, c.min_take_share, int(c.rolling),
+    terms = (
+        seller, buyer, c.volume_t_per_year * 1e3 / 52, c.share_of_need, c.min_take_share, int(c.rolling),
         int(c.captive), rule, c.price_usd_per_kg, c.index_factor, max(1, c.index_lag_weeks),
         st.base_price[good], start, start, end, status,
     )  # fmt: skip
+    return c.code, terms
 
 
 def find_slot(st: Structure, party: str, good: str, node: str, holder: str = "", *, sells: bool) -> int:

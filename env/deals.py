@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from env import commands as c
-from env.calendar import week_index
+from env.calendar import first_week_from, week_index
 from env.contracts import ACTIVE, FIXED, FORMULA, INDEX, PENDING, find_slot
 from env.events import note
 from env.policy import start_rule
@@ -128,7 +128,7 @@ def withdraw(world: World, actor: str, cmd: c.Withdraw, text: str) -> str | None
 
 def _sign_floor(world: World, found: Offer, text: str) -> None:
     t: c.OfferFloor = found.terms
-    start = max(world.week, week_index(world.structure.spec.start, t.start))
+    start = max(world.week, first_week_from(world.structure.spec.start, t.start))
     words = f"{found.sender} guarantees {t.to} {t.floor_usd_per_kg:g} USD/kg for {t.good} for {t.years:g} years"
     note(world, "floor", [found.sender, t.to], text or words, about=[f"good:{t.good}"], data=t.model_dump(mode="json"))
     start_rule(world, found.sender, t, start, int(t.years * 52))
@@ -142,7 +142,7 @@ def _sign_offtake(world: World, found: Offer, text: str) -> None:
     buyer_slot = find_slot(st, buyer, t.good, t.buyer_node, sells=False)
     number = s.next_ids["contract"]
     s.next_ids["contract"] = number + 1
-    start = week_index(st.spec.start, t.start)
+    start = first_week_from(st.spec.start, t.start)
     kg = t.tonnes_per_year * 1e3 / 52
     good = st.goods.index[t.good]
     feed = st.good_stage[good] in ("concentrate", "seg", "swarf")

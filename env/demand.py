@@ -39,7 +39,7 @@ def wanted(world: World) -> Floats:
         memory = p["demand.noise_memory"]
         draw = stream(world.seed, "use", s.week).standard_normal(len(base))
         s.use_noise = memory * s.use_noise + noise * np.sqrt(1.0 - memory**2) * draw
-    base_price = s.ref0_dest[st.b_good[st.u_slot], st.b_node[st.u_slot]]
+    base_price = s.ref0_dest[st.derived.u_good, st.derived.u_node]
     response = np.clip((s.price_felt / base_price) ** st.u_elasticity, *SHORT_RUN_BOUNDS)
     s.structural_use = after_switching(world, base * np.exp(s.use_noise) * s.intensity * s.demand_scale)
     return s.structural_use * response
@@ -49,7 +49,7 @@ def build_products(world: World) -> Use:
     """Users draw their stock; what is missing stops lines and is lost."""
     st, s, p = world.structure, world.state, world.params
     want = wanted(world)
-    holder, good = st.b_holder[st.u_slot], st.b_good[st.u_slot]
+    holder, good = st.derived.u_holder, st.derived.u_good
     stock = s.stock[holder, good]
     used = np.minimum(want, stock)
     left = np.divide(stock - used, stock, out=np.zeros_like(stock), where=stock > 0)
@@ -69,7 +69,7 @@ def thrift(world: World) -> None:
     st, s, p = world.structure, world.state, world.params
     if not len(st.u_slot):
         return
-    good, node = st.b_good[st.u_slot], st.b_node[st.u_slot]
+    good, node = st.derived.u_good, st.derived.u_node
     s.price_felt += (s.ref_dest[good, node] - s.price_felt) / p["demand.price_lag_weeks"]
     over = s.price_felt / (p["thrift.trigger"] * s.long_mean[good, node]) - 1.0
     fall = np.minimum(p["thrift.smax"], p["thrift.h"] * np.maximum(over, 0.0) * 10.0) / WEEKS_PER_YEAR

@@ -44,7 +44,9 @@ class Explanation:
         """`dy_oxide in EUU +12.0 %: policy +9.1, stocks +2.2, demand +0.7` (percent of the price before)."""
         shares = {k: 100.0 * v / self.before for k, v in self.parts.items()} if self.before else {}
         listed = sorted(shares.items(), key=lambda x: -abs(x[1]))
-        return f"{self.good} in {self.place} {self.change_pct:+.1f} %: " + ", ".join(f"{k} {v:+.1f}" for k, v in listed if abs(v) >= 0.05)
+        return f"{self.good} in {self.place} {self.change_pct:+.1f} %: " + ", ".join(
+            f"{k} {v:+.1f}" for k, v in listed if abs(v) >= 0.05
+        )
 
 
 def price_at(world: World, desk: Desk, good: int, node: int, *, delivered: bool) -> float:

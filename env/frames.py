@@ -106,6 +106,8 @@ def frame_contracts(
     incoming: dict[tuple[str, str], float] = defaultdict(float)
     for row in facts.base_balance:
         if row.record == "flow" and row.origin != row.destination and row.t_2024 > 0:
+            if row.good_class is None or row.good is None or row.origin is None or row.destination is None:
+                raise ValueError(f"a flow row needs class, good, origin and destination: {row}")
             code = good_code(row.good_class, row.good)
             flows[code].append((row.origin, row.destination, row.t_2024))
             incoming[code, row.destination] += row.t_2024

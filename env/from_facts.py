@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from env.frames import frame_contracts
-from env.params import DEFAULTS, FROM_PRIORS
+from env.params import FROM_PRIORS
 from env.spec import (
     ExportTaxSpec,
     GoodSpec,
@@ -31,7 +31,7 @@ from env.spec import (
 )
 
 if TYPE_CHECKING:
-    from env.facts import Facts
+    from env.facts import Facts, SiteRow
 
 ELEMENTS = ("La", "Ce", "NdPr", "Sm", "Eu", "Gd", "Tb", "Dy", "Y", "HoYb", "Lu", "Sc")
 LIGHT = ("La", "Ce", "NdPr")
@@ -323,7 +323,7 @@ def _sites(facts: Facts, chem: Chemistry, slug: dict[str, str]) -> list[SiteSpec
             SiteSpec(
                 code=row.site_id, party=slug[row.firm], node=row.node, stage=stage,  # type: ignore[arg-type]
                 deposit=row.basket_key if stage == "mine" else "", nameplate_t=row.nameplate_t,
-                ramp=0.0 if planned else ramp if young else 1.0, supply_elasticity=_elasticity(row, stage),
+                ramp=0.0 if planned else ramp if young else 1.0, response=_response(row, stage),
                 spot_share=0.0 if row.site_id in TERM_ONLY else 1.0,
                 status="planned" if planned else "idle" if row.out_2024_t <= 0 else "operating",
                 variable_cost_usd_per_kg=row.var_cost, fixed_cost_usd_per_year=(row.fixed_cost_usd_m or 0.0) * 1e6,
@@ -334,13 +334,11 @@ def _sites(facts: Facts, chem: Chemistry, slug: dict[str, str]) -> list[SiteSpec
     return sites
 
 
-def _elasticity(row: Any, stage: str) -> float:
+def _response(row: SiteRow, stage: str) -> Literal["firm", "clay", "loose"]:
     """Price response of output that is not made to order: undocumented ore and old magnets most, clay some."""
     if "UND" in row.site_id or stage in ("recycling", "byproduct"):
-        return DEFAULTS["mines.undocumented_elasticity"]
-    if row.basket_key in CLAYS and row.node != "CHN":
-        return DEFAULTS["mines.clay_elasticity"]
-    return DEFAULTS["mines.supply_elasticity"]
+        return "loose"
+    return "clay" if row.basket_key in CLAYS and row.node != "CHN" else "firm"
 
 
 def _start_date(text: str | None) -> date | None:
@@ -363,6 +361,13 @@ HEAVY_GRADES = ["magnet_uh", "magnet_uh_gbd"]
 ALL_GRADES = [f"magnet_{g.lower()}" for g in GRADES]
 
 
+def _replaced(text: str) -> list[str]:
+    """Magnet goods a row of substitutes_2025.csv replaces."""
+    if "SH and UH" in text:
+        return ["magnet_sh", *HEAVY_GRADES]
+    return HEAVY_GRADES if "UH" in text else ALL_GRADES
+
+
 def _substitutes(facts: Facts) -> dict[str, list[SubstituteSpec]]:
     """Rows of substitutes_2025.csv by end use: what they replace and whether the use leaves NdFeB or changes grade."""
     out: dict[str, list[SubstituteSpec]] = defaultdict(list)
@@ -370,7 +375,7 @@ def _substitutes(facts: Facts) -> dict[str, list[SubstituteSpec]]:
         heavy_free = row.substitute.startswith("heavy-free")
         out[row.end_use].append(
             SubstituteSpec(
-                name=row.substitute, goods=HEAVY_GRADES if heavy_free or "UH" in row.replaces else ALL_GRADES,
+                name=row.substitute, goods=_replaced(row.replaces),
                 to_good="magnet_n" if heavy_free else "", relative_cost=row.relative_system_cost,
                 max_share=row.max_share_long_run, lag_years=row.lag_years,
             )  # fmt: skip

@@ -31,7 +31,9 @@ def check(world: World, stock_before: Floats, made: Production, used: Floats) ->
     gaps["mass"] = max(gaps["mass"], worst)
     if worst > TOLERANCE:
         h, g = np.unravel_index(int(gap.argmax()), gap.shape)
-        raise BrokenInvariant(f"week {world.week}: mass of {st.goods.codes[g]} at {st.holders.codes[h]} off by {worst:.2e}")
+        raise BrokenInvariant(
+            f"week {world.week}: mass of {st.goods.codes[g]} at {st.holders.codes[h]} off by {worst:.2e}"
+        )
     total = float(s.cash.sum())
     start = gaps.setdefault("cash_total", total)
     money = abs(total - start) / max(1.0, float(np.abs(s.cash).sum()))
@@ -48,19 +50,22 @@ def check(world: World, stock_before: Floats, made: Production, used: Floats) ->
 def mass_gap(world: World, before: Floats, made: Production, used: Floats) -> Floats:
     """Relative gap of stock now against stock before plus this week's moves (H, G)."""
     st, s = world.structure, world.state
-    moves = np.zeros_like(before)
-    out = s.week_made - s.week_sold - s.week_used_own - made.tailings
-    np.add.at(moves, (st.s_holder, st.s_good), out)
-    arrived = s.week_arrived.copy()
-    arrived -= np.bincount(st.ri_slot, weights=st.ri_coef * made.started[st.ri_recipe], minlength=len(arrived))
+    moves, turnover = np.zeros_like(before), np.zeros_like(before)
+    arrived = s.week_arrived - np.bincount(
+        st.ri_slot, weights=st.ri_coef * made.started[st.ri_recipe], minlength=len(s.week_arrived)
+    )
     arrived[st.u_slot] -= used
-    np.add.at(moves, (st.b_holder, st.b_good), arrived)
-    turnover = np.zeros_like(before)
-    np.add.at(turnover, (st.s_holder, st.s_good), s.week_made + s.week_sold)
-    np.add.at(turnover, (st.b_holder, st.b_good), s.week_arrived)
-    scale = np.maximum(np.abs(before) + turnover, 1.0)
+    # a (holder, good) has at most one sell and one buy slot
+    moves[st.s_holder, st.s_good] = s.week_made - s.week_sold - s.week_used_own - made.tailings
+    moves[st.b_holder, st.b_good] += arrived
+    turnover[st.s_holder, st.s_good] = s.week_made + s.week_sold
+    turnover[st.b_holder, st.b_good] += s.week_arrived
     gap = np.abs(s.stock - before - moves)
-    return np.where(gap > DUST_KG, gap / scale, 0.0)
+    wrong = gap > DUST_KG
+    scale = np.maximum(np.abs(before[wrong]) + turnover[wrong], 1.0)
+    out = np.zeros_like(gap)
+    out[wrong] = gap[wrong] / scale
+    return out
 
 
 def books_gap(world: World) -> Floats:

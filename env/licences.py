@@ -10,11 +10,12 @@ controlled are tested by customs while the list is new.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from env.axes import CLASSES, dest_index
+from env.axes import CLASSES, dest_index, sums
+from env.licence_book import Decisions, Files, Licences, rank_within
 from env.streams import stream
 from env.world import Bools, Floats, Ints
 
@@ -24,39 +25,6 @@ if TYPE_CHECKING:
 HORIZON_WEEKS = 13.0  # applicants keep at most this many weeks of need in the queue and in hand
 STOCK_WEEKS = 4.0  # licences in hand they aim at
 GRANTED, REFUSED = "granted", "refused"
-
-
-def _f() -> Floats:
-    return np.zeros(0)
-
-
-def _i() -> Ints:
-    return np.zeros(0, dtype=np.int64)
-
-
-@dataclass(slots=True, eq=False)
-class Files:
-    """Applications under way, in order of arrival (shape A)."""
-
-    id: Ints = field(default_factory=_i)
-    applied: Ints = field(default_factory=_i)
-    ready: Ints = field(default_factory=_i)  # week from which it may be served (resubmission, first lag)
-    good: Ints = field(default_factory=_i)
-    dest: Ints = field(default_factory=_i)
-    seller: Ints = field(default_factory=_i)
-    kg: Floats = field(default_factory=_f)
-    tries: Ints = field(default_factory=_i)
-
-    def keep(self, mask: Bools) -> None:
-        """Drop the files not in the mask."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name)[mask])
-
-    def extend(self, **columns: Any) -> None:
-        """Append files."""
-        for name in self.__slots__:
-            old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.asarray(columns[name], dtype=old.dtype)]))
 
 
 @dataclass(slots=True, eq=False)
@@ -69,14 +37,14 @@ class Office:
     since: int
     dial: Floats  # (D,)
     files: Files
-    licences: list[list[Any]]  # [id, good, dest, kg left, expiry week], oldest first
+    licences: Licences
     test_share: float = 0.0
     reports_since: int = -1
-    held: list[float] = field(default_factory=list)
-    usual: Floats = field(default_factory=_f)  # (G, D) kg a week before control
-    share: Floats = field(default_factory=_f)  # (G, D) part of use there that came from here before control
-    remainder: Floats = field(default_factory=_f)  # (G, D) kg below one file
-    general: list[list[Any]] = field(default_factory=list)
+    usual: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, D) kg a week before control
+    share: Floats = field(
+        default_factory=lambda: np.zeros((0, 0))
+    )  # (G, D) part of use there that came from here before control
+    remainder: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, D) kg below one file
     first_until: int = 0
 
     def set_list(self, world: World, elements: list[str], threshold: float, customs_tests: float) -> None:
@@ -96,7 +64,7 @@ class Office:
             self.usual[new] = self._abroad(s.usual_flow[new, self.node])
             use = _use_by_destination(world)
             self.share[new] = np.divide(self.usual, use, out=np.zeros_like(use), where=use > 0)[new]
-            self.first_until = world.week + int(round(world.params["licence.first_lag_weeks"]))
+            self.first_until = world.week + round(world.params["licence.first_lag_weeks"])
             self.since = world.week
         if customs_tests > 0.0 and like.any():
             self.test_share = customs_tests
@@ -131,71 +99,70 @@ class Office:
         if self.reports_since < 0:
             return self.test_share
         decay = 0.5 ** ((world.week - self.reports_since) / p["customs.test_half_life_weeks"])
-        return max(min(self.test_share, p["customs.test_floor"]), self.test_share * decay)
+        return max(min(self.test_share, p["customs.test_floor"]), self.test_share * float(decay))
 
 
+@dataclass(slots=True, eq=False)
 class LicenceOffice:
     """Container kept in the state: offices by exporting node."""
 
-    __slots__ = ("offices",)
-
-    def __init__(self) -> None:
-        self.offices: list[Office] = []
+    offices: list[Office] = field(default_factory=list)
 
     @classmethod
     def closed(cls, st: Structure) -> LicenceOffice:
         """No office yet."""
         return cls()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> LicenceOffice:
-        import copy
-
-        twin = LicenceOffice()
-        twin.offices = [copy.deepcopy(o, memo) for o in self.offices]
-        return twin
-
-    def __repr__(self) -> str:
-        return f"LicenceOffice({len(self.offices)})"
-
 
 def office_of(world: World, node: int, *, create: bool = False) -> Office:
     """The office of an exporting node; opened on first use."""
-    st, s = world.structure, world.state
-    for office in s.licences.offices:
+    st = world.structure
+    for office in _offices(world):
         if office.node == node:
-            return office  # type: ignore[no-any-return]
+            return office
     if not create:
         raise KeyError(node)
     shape = (len(st.goods), st.n_dest)
     none = np.zeros(len(st.goods), dtype=bool)
     office = Office(
         node=node, controlled=none, look_alike=none.copy(), since=world.week, dial=np.ones(st.n_dest), files=Files(),
-        licences=[], usual=np.zeros(shape), share=np.zeros(shape), remainder=np.zeros(shape),
+        licences=Licences(), usual=np.zeros(shape), share=np.zeros(shape), remainder=np.zeros(shape),
     )  # fmt: skip
-    s.licences.offices.append(office)
+    _offices(world).append(office)
     return office
 
 
-def serve(world: World) -> list[dict[str, Any]]:
+def serve(world: World) -> list[Decisions]:
     """One week of all offices: new applications, decisions.  Returns decided files for the record."""
-    rows: list[dict[str, Any]] = []
-    for office in world.state.licences.offices:
+    decided: list[Decisions] = []
+    for office in _offices(world):
         if office.controlled.any():
             _expire(world, office)
             _apply(world, office)
-            rows += _decide(world, office)
-    return rows
+            done = _decide(world, office)
+            if done is not None:
+                decided.append(done)
+    return decided
+
+
+def _offices(world: World) -> list[Office]:
+    book: LicenceOffice = world.state.licences
+    return book.offices
 
 
 def _expire(world: World, office: Office) -> None:
-    office.licences = [x for x in office.licences if x[4] > world.week and x[3] > 1e-9]
+    """Licences that have run out of time or of tonnes are gone."""
+    licences = office.licences
+    alive = (licences.expiry > world.week) & (licences.kg > 1e-9)
+    if not alive.all():
+        licences.keep(alive)
 
 
 def _use_by_destination(world: World) -> Floats:
     """Expected use of each good at each destination (G, D) kg a week."""
     st, s = world.structure, world.state
     n_g, n_d = len(st.goods), st.n_dest
-    return np.bincount(st.b_good * n_d + st.b_dest, weights=s.expected_use, minlength=n_g * n_d).reshape(n_g, n_d)
+    return sums(st.b_good * n_d + st.b_dest, s.expected_use, n_g * n_d).reshape(n_g, n_d)
 
 
 def need_by_destination(world: World, office: Office) -> Floats:
@@ -211,10 +178,13 @@ def need_by_destination(world: World, office: Office) -> Floats:
 
 def held_kg(world: World, office: Office) -> Floats:
     """Licences in hand (G, D) kg."""
-    out = np.zeros((len(world.structure.goods), world.structure.n_dest))
-    for _, g, d, kg, _ in office.licences:
-        out[g, d] += kg
-    return out
+    return office.licences.held(len(world.structure.goods), world.structure.n_dest)
+
+
+def _file_size(world: World) -> Floats:
+    """Tonnes of one file by good (G, 1), in kg."""
+    st, p = world.structure, world.params
+    return np.where(st.derived.is_magnet, p["licence.tonnes_magnet"], p["licence.tonnes_oxide"])[:, None] * 1e3
 
 
 def _apply(world: World, office: Office) -> None:
@@ -223,13 +193,12 @@ def _apply(world: World, office: Office) -> None:
     need = need_by_destination(world, office)
     files = office.files
     shape = need.shape
-    pending = np.zeros(shape)
-    np.add.at(pending, (files.good, files.dest), files.kg)
+    pending = np.bincount(files.good * st.n_dest + files.dest, weights=files.kg, minlength=need.size).reshape(shape)
     held = held_kg(world, office)
     room = np.minimum(need * STOCK_WEEKS - held, need * HORIZON_WEEKS - held - pending)
     # the queue in front of them is part of the supply line: file what is needed plus what the wait will take
     gap = np.clip(np.maximum(room, need * (world.week - office.since < 1)), 0.0, 2.0 * need) + office.remainder
-    size = np.where(st.stage_index == 5, p["licence.tonnes_magnet"], p["licence.tonnes_oxide"])[:, None] * 1e3
+    size = _file_size(world)
     count = np.floor(gap / size)
     rest = gap - count * size
     # a buyer of small lots files once in a while for a small one
@@ -255,23 +224,25 @@ def _applicants(world: World, office: Office, good: Ints) -> Ints:
     """Who files: sellers at the exporting node by their share of sales (party index per file)."""
     st, s = world.structure, world.state
     out = np.zeros(len(good), dtype=np.int64)
-    for g in np.unique(good):
-        rows = np.flatnonzero((st.s_good == g) & (st.s_node == office.node) & (s.flow > 0))
-        mine = np.flatnonzero(good == g)
-        if len(rows):
-            share = np.cumsum(s.flow[rows]) / s.flow[rows].sum()
-            at = np.searchsorted(share, (np.arange(len(mine)) + 0.5) / len(mine))
-            out[mine] = st.holder_party[st.s_holder[rows[np.minimum(at, len(rows) - 1)]]]
+    begin = np.flatnonzero(np.concatenate([[True], good[1:] != good[:-1]]))  # files come sorted by good
+    for at, end in zip(begin.tolist(), [*begin[1:].tolist(), len(good)], strict=True):
+        lo, hi = int(st.s_ptr[good[at]]), int(st.s_ptr[good[at] + 1])
+        flow = np.where(st.s_node[lo:hi] == office.node, s.flow[lo:hi], 0.0)
+        total = flow.sum()
+        if total > 0.0:
+            share = np.cumsum(flow) / total
+            slot = np.searchsorted(share, (np.arange(end - at) + 0.5) / (end - at))
+            out[at:end] = st.derived.s_party[lo + np.minimum(slot, hi - lo - 1)]
     return out
 
 
-def _decide(world: World, office: Office) -> list[dict[str, Any]]:
-    """Serve the queues for one week."""
+def _decide(world: World, office: Office) -> Decisions | None:
+    """Serve the queues for one week; None when nothing was there to decide."""
     st, p, files = world.structure, world.params, office.files
     n = len(files.id)
     if not n:
-        return []
-    size = np.where(st.stage_index == 5, p["licence.tonnes_magnet"], p["licence.tonnes_oxide"])[:, None] * 1e3
+        return None
+    size = _file_size(world)
     usual_files = (office.usual * office.controlled[:, None] / size).sum(axis=0)
     share = usual_files / max(usual_files.sum(), 1e-9)
     # the office plans its week by the usual number of applicants of each destination and class
@@ -281,42 +252,45 @@ def _decide(world: World, office: Office) -> list[dict[str, Any]]:
     slots = np.floor(capacity + part).astype(np.int64)
     order = np.flatnonzero(files.ready <= world.week)
     if not len(order):
-        return []
+        return None
     # documents are looked at on the counter, in order of arrival; only complete files use the office's time
     draw = luck.random((len(order), 2))
     fail = np.where(files.tries[order] == 0, p["licence.fail_first"], p["licence.fail_repeat"])
     complete = draw[:, 0] >= fail
-    seen = np.zeros(len(order), dtype=np.int64)
-    for d in np.unique(files.dest[order]):
-        rows = files.dest[order] == d
-        seen[rows] = np.cumsum(complete[rows]) - complete[rows]
-    looked_at = seen < slots[files.dest[order]]
+    dest = files.dest[order]
+    looked_at = rank_within(dest, complete, st.n_dest) < slots[dest]
     back = order[looked_at & ~complete]
-    files.ready[back] = world.week + int(round(p["licence.resubmit_weeks"]))
+    files.ready[back] = world.week + round(p["licence.resubmit_weeks"])
     files.tries[back] += 1
     done = order[looked_at & complete]
-    passed = draw[looked_at & complete, 1] < p["licence.pass"]
+    granted = draw[looked_at & complete, 1] < p["licence.pass"]
+    ok = done[granted]
     expiry = world.week + int(p["licence.validity_weeks"])
-    rows = []
-    for i, ok in zip(done, passed, strict=True):
-        if ok:
-            office.licences.append([int(files.id[i]), int(files.good[i]), int(files.dest[i]), float(files.kg[i]), expiry])
-        rows.append({
-            "id": int(files.id[i]), "applied": int(files.applied[i]), "decided": world.week, "dest": int(files.dest[i]),
-            "good": int(files.good[i]), "applicant": int(files.seller[i]), "kg": float(files.kg[i]),
-            "outcome": GRANTED if ok else REFUSED,
-        })  # fmt: skip
-    mask = np.ones(n, dtype=bool)
-    mask[done] = False
-    files.keep(mask)
-    return rows
+    if len(ok):
+        office.licences.extend(
+            id=files.id[ok], good=files.good[ok], dest=files.dest[ok], kg=files.kg[ok], expiry=np.full(len(ok), expiry)
+        )
+    out = Decisions(
+        world.week,
+        files.id[done],
+        files.applied[done],
+        files.good[done],
+        files.dest[done],
+        files.seller[done],
+        files.kg[done],
+        granted,
+    )
+    waiting = np.ones(n, dtype=bool)
+    waiting[done] = False
+    files.keep(waiting)
+    return out
 
 
 def cap_lanes(world: World, cap: Floats) -> None:
     """Lower lane caps (G, N, D) to licences in hand, and look-alikes to what customs let through."""
-    st, p = world.structure, world.params
+    p = world.params
     n = len(CLASSES)
-    for office in world.state.licences.offices:
+    for office in _offices(world):
         home = slice(dest_index(office.node, 0), dest_index(office.node, 0) + n)
         if office.controlled.any():
             held = held_kg(world, office)
@@ -340,27 +314,13 @@ def cap_lanes(world: World, cap: Floats) -> None:
 
 def use_licences(world: World, good: Ints, origin: Ints, dest: Ints, kg: Floats) -> Ints:
     """Draw shipments on licences, oldest first; returns the licence of each deal (-1 where none is needed)."""
+    st, n = world.structure, len(CLASSES)
     out = np.full(len(kg), -1, dtype=np.int64)
-    n = len(CLASSES)
-    for office in world.state.licences.offices:
+    for office in _offices(world):
         rows = np.flatnonzero((origin == office.node) & office.controlled[good] & (dest // n != office.node))
-        if not len(rows):
-            continue
-        queue: dict[tuple[int, int], list[list[Any]]] = {}
-        for licence in office.licences:
-            queue.setdefault((licence[1], licence[2]), []).append(licence)
-        for i in rows:
-            left = float(kg[i])
-            for licence in queue.get((int(good[i]), int(dest[i])), []):
-                if licence[3] <= 0.0:
-                    continue
-                take = min(licence[3], left)
-                licence[3] -= take
-                left -= take
-                if out[i] < 0:
-                    out[i] = licence[0]
-                if left <= 1e-9:
-                    break
+        if len(rows):
+            key = good[rows] * st.n_dest + dest[rows]
+            out[rows] = office.licences.draw(key, st.n_dest, len(st.goods) * st.n_dest, kg[rows])
     return out
 
 
@@ -369,7 +329,7 @@ def unmet_share(world: World) -> Floats:
     st = world.structure
     n_n, n = len(st.nodes), len(CLASSES)
     need, met = np.zeros((len(st.goods), n_n)), np.zeros((len(st.goods), n_n))
-    for office in world.state.licences.offices:
+    for office in _offices(world):
         if not office.controlled.any():
             continue
         wish = need_by_destination(world, office).reshape(-1, n_n, n).sum(axis=2)

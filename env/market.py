@@ -7,6 +7,7 @@ a pure function, so that `env.explain` can swap one group at a time and clear ag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from env.axes import CLASSES
+from env.axes import CLASSES, sums
 from env.clearing import clear_book
+from env.matching import MOST_PAIRS, settle_good
 from env.quotes import lane_cost
-from env.world import Floats, Ints
+from env.world import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from env.world import World
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 BUY_STEPS = np.array([[0.80, 1.15], [0.10, 1.04], [0.10, 1.00], [0.10, 0.97], [0.10, 0.93]])
 SELL_STEPS = np.array([[0.70, 0.75], [0.15, 0.96], [0.15, 1.00], [0.10, 1.03], [0.10, 1.07]])
 N_CLASS = len(CLASSES)
+PRICE_STEPS = 2.0**33  # of a price's binary part: ten significant digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def trader_orders(world: World) -> tuple[Floats, Floats]:
     """Traders' bids (B,) and offers (S,) kg: they close the gap to a stock that follows expected change."""
     st, s, p = world.structure, world.state, world.params
     bids, offers = np.zeros(len(st.b_holder)), np.zeros(len(st.s_holder))
-    rows = np.flatnonzero(st.b_role == 2)
+    rows = st.derived.trader_rows
     if not len(rows):
         return bids, offers
     good, holder = st.b_good[rows], st.b_holder[rows]
@@ -115,8 +118,7 @@ def trader_orders(world: World) -> tuple[Floats, Floats]:
     gap = (wish - position) / p["traders.tau_weeks"]
     money = np.maximum(s.cash[st.holder_party[holder]], 0.0) / 10.0
     bids[rows] = np.minimum(np.maximum(gap, 0.0), money / s.ref_dest[good, st.b_node[rows]])
-    slots = np.array([st.sell_slot[int(h), int(g)] for h, g in zip(holder, good, strict=True)])
-    offers[slots] = np.minimum(np.maximum(-gap, 0.0), s.stock[holder, good])
+    offers[st.derived.trader_sells] = np.minimum(np.maximum(-gap, 0.0), s.stock[holder, good])
     return bids, offers
 
 
@@ -156,7 +158,7 @@ def _input_cost(world: World) -> Floats:
     """Replacement cost of the inputs of a kg of throughput (R,) USD."""
     st, s = world.structure, world.state
     node = st.site_node[st.r_site[st.ri_recipe]]
-    return np.bincount(st.ri_recipe, weights=st.ri_coef * s.ref_dest[st.ri_good, node], minlength=len(st.r_site))
+    return sums(st.ri_recipe, st.ri_coef * s.ref_dest[st.ri_good, node], len(st.r_site))
 
 
 def seller_floors(world: World) -> Floats:
@@ -175,8 +177,8 @@ def seller_floors(world: World) -> Floats:
 
 def make_desk(world: World, cap: Floats, committed: Floats, received: Floats) -> Desk:
     """The week's desk after contracts have claimed their stock (`committed` (S,), `received` (B,) kg)."""
-    st, s, p = world.structure, world.state, world.params
-    need, position, target, tau = needs(world)
+    st, s = world.structure, world.state
+    _, position, target, tau = needs(world)
     trader_bid, trader_offer = trader_orders(world)
     cost, _, _ = lane_cost(world)
     stock = s.stock[st.s_holder, st.s_good]
@@ -196,37 +198,100 @@ def make_desk(world: World, cap: Floats, committed: Floats, received: Floats) ->
     )  # fmt: skip
 
 
-def book_of(world: World, desk: Desk, g: int) -> tuple[Ints, Floats, Floats, Ints, Floats, Floats, Floats, Floats]:
+Book = tuple[Ints, Floats, Floats, Ints, Floats, Floats, Floats, Floats]
+Ladder = tuple[Ints, Floats, Floats]
+
+
+def book_of(world: World, desk: Desk, g: int) -> Book:
     """The book of good `g`: ask origin, price, kg; bid destination, price, kg (steps in slot order); cost; cap."""
+    st = world.structure
+    asks = _asks(world, desk, slice(int(st.s_ptr[g]), int(st.s_ptr[g + 1])))
+    bids = _bids(world, desk, slice(int(st.b_ptr[g]), int(st.b_ptr[g + 1])))
+    cost = _lane_costs(desk.cost[g : g + 1], st.lane_open[g : g + 1], N_CLASS)
+    return (*asks, *bids, cost[0], desk.cap[g])
+
+
+def books_of(world: World, desk: Desk) -> dict[int, Book]:
+    """Books of all goods that have both an offer and a bid this week, upstream first."""
+    st = world.structure
+    origin, ask_price, ask_kg = _asks(world, desk, slice(0, len(st.s_good)))
+    dest, bid_price, bid_kg = _bids(world, desk, slice(0, len(st.b_good)))
+    cost = _lane_costs(desk.cost, st.lane_open, N_CLASS)
+    k, b = st.s_ptr * (len(SELL_STEPS) + 1), st.b_ptr * (len(BUY_STEPS) + 1)
+    books: dict[int, Book] = {}
+    for g in range(len(st.goods)):
+        ask, bid = slice(k[g], k[g + 1]), slice(b[g], b[g + 1])
+        if ask_kg[ask].any() and bid_kg[bid].any():
+            books[g] = (
+                origin[ask], ask_price[ask], ask_kg[ask], dest[bid], bid_price[bid], bid_kg[bid], cost[g], desk.cap[g],
+            )  # fmt: skip
+    return books
+
+
+def _asks(world: World, desk: Desk, rows: slice) -> Ladder:
+    """Sell steps of a range of slots: origin, price, kg."""
     st, p = world.structure, world.params
-    lo, hi = int(st.s_ptr[g]), int(st.s_ptr[g + 1])
-    blo, bhi = int(st.b_ptr[g]), int(st.b_ptr[g + 1])
-    asks = _ask_ladder(
-        desk.s_flow[lo:hi], desk.s_floor[lo:hi], desk.s_stock[lo:hi], desk.s_target[lo:hi], desk.s_committed[lo:hi],
-        desk.s_ref[lo:hi], desk.s_cap[lo:hi], desk.s_manual[lo:hi], st.s_role[lo:hi], st.s_node[lo:hi],
-        p["sellers.pressure"], p["sellers.tau_weeks"], SELL_STEPS,
-    )  # fmt: skip
-    bids = _bid_ladder(
-        desk.b_use[blo:bhi], desk.b_limit[blo:bhi], desk.b_position[blo:bhi], desk.b_target[blo:bhi],
-        desk.b_received[blo:bhi], desk.b_ref[blo:bhi], desk.b_tau[blo:bhi], desk.b_manual[blo:bhi],
-        st.b_role[blo:bhi], st.b_dest[blo:bhi],
-        st.steepness[g] * p["buyers.steepness_scale"], p["buyers.max_order"], BUY_STEPS,
-    )  # fmt: skip
-    cost = _lane_costs(desk.cost[g], st.lane_open[g], N_CLASS)
-    return (*asks, *bids, cost, desk.cap[g])
+    return _ask_ladder(
+        desk.s_flow[rows],
+        desk.s_floor[rows],
+        desk.s_stock[rows],
+        desk.s_target[rows],
+        desk.s_committed[rows],
+        desk.s_ref[rows],
+        desk.s_cap[rows],
+        desk.s_manual[rows],
+        st.s_role[rows],
+        st.s_node[rows],
+        p["sellers.pressure"],
+        p["sellers.tau_weeks"],
+        SELL_STEPS,
+    )
+
+
+def _bids(world: World, desk: Desk, rows: slice) -> Ladder:
+    """Buy steps of a range of slots: destination, price, kg."""
+    st, p = world.structure, world.params
+    return _bid_ladder(
+        desk.b_use[rows],
+        desk.b_limit[rows],
+        desk.b_position[rows],
+        desk.b_target[rows],
+        desk.b_received[rows],
+        desk.b_ref[rows],
+        desk.b_tau[rows],
+        desk.b_manual[rows],
+        st.b_role[rows],
+        st.b_dest[rows],
+        st.steepness[st.b_good[rows]] * p["buyers.steepness_scale"],
+        p["buyers.max_order"],
+        BUY_STEPS,
+    )
 
 
 @njit(cache=True)
-def _lane_costs(cost: Floats, is_open: Floats, n_class: int) -> Floats:
-    """Lane cost by destination class (N, D); closed lanes cost infinity."""
-    n = cost.shape[0]
-    out = np.empty((n, n * n_class))
-    for o in range(n):
-        for d in range(n):
-            value = cost[o, d] if is_open[o, d] else np.inf
-            for c in range(n_class):
-                out[o, d * n_class + c] = value
+def _lane_costs(cost: Floats, is_open: Bools, n_class: int) -> Floats:
+    """Lane cost by destination class (G, N, D) from cost (G, N, N); closed lanes cost infinity."""
+    n_g, n, _ = cost.shape
+    out = np.empty((n_g, n, n * n_class))
+    for g in range(n_g):
+        for o in range(n):
+            for d in range(n):
+                value = cost[g, o, d] if is_open[g, o, d] else np.inf
+                for c in range(n_class):
+                    out[g, o, d * n_class + c] = value
     return out
+
+
+@njit(cache=True)
+def _quoted(price: float) -> float:
+    """A price as it is quoted: ten significant digits, so that sellers who ask the same are served alike.
+
+    Without it the last bit of a sum would decide which of two equal plants sells.
+    """
+    if not np.isfinite(price) or price == 0.0:
+        return price
+    part, power = math.frexp(price)
+    return float(math.ldexp(np.rint(part * PRICE_STEPS), power) / PRICE_STEPS)
 
 
 @njit(cache=True)
@@ -263,7 +328,7 @@ def _ask_ladder(
                 gone -= under_contract
                 q = min(q - under_contract, left)
                 left -= q
-                price[at] = min(max(ask * steps[j, 1], floor[i]), max(cap[i], 0.0))
+                price[at] = _quoted(min(max(ask * steps[j, 1], floor[i]), max(cap[i], 0.0)))
                 qty[at] = q
     return origin, price, qty
 
@@ -271,7 +336,7 @@ def _ask_ladder(
 @njit(cache=True)
 def _bid_ladder(
     use: Floats, limit: Floats, position: Floats, target: Floats, received: Floats, ref: Floats, tau: Floats,
-    manual: Floats, role: Ints, dest: Ints, steepness: float, max_order: float, steps: Floats,
+    manual: Floats, role: Ints, dest: Ints, steepness: Floats, max_order: float, steps: Floats,
 ) -> tuple[Ints, Floats, Floats]:  # fmt: skip
     """Buy steps, six per slot (five of the rule, one by hand)."""
     n, k = len(use), len(steps) + 1
@@ -284,7 +349,7 @@ def _bid_ladder(
         if role[i] < 2:
             order = min(max(use[i] + (target[i] - position[i]) / tau[i], 0.0), max_order * use[i])
             if target[i] > 0.0:
-                bid *= min(5.0, max(0.4, (target[i] / max(position[i], 0.02 * target[i])) ** steepness))
+                bid *= min(5.0, max(0.4, (target[i] / max(position[i], 0.02 * target[i])) ** steepness[i]))
         # what came under contract comes off the most urgent steps
         served = received[i]
         for j in range(k):
@@ -297,7 +362,7 @@ def _bid_ladder(
                 q = order * steps[j, 0]
                 under_contract = min(q, served)
                 served -= under_contract
-                price[at] = min(bid * steps[j, 1], limit[i])
+                price[at] = _quoted(min(bid * steps[j, 1], limit[i]))
                 qty[at] = q - under_contract
     return at_dest, price, qty
 
@@ -319,15 +384,6 @@ class Deals:
     rent: Floats  # (G, N, N)
 
 
-Book = tuple[Ints, Floats, Floats, Ints, Floats, Floats, Floats, Floats]
-
-
-def books_of(world: World, desk: Desk) -> dict[int, Book]:
-    """Books of all goods that have both an offer and a bid this week, upstream first."""
-    books = {g: book_of(world, desk, g) for g in range(len(world.structure.goods))}
-    return {g: book for g, book in books.items() if book[2].any() and book[5].any()}
-
-
 def clear_spot(world: World, desk: Desk) -> Deals:
     """Clear every good on its own."""
     books = books_of(world, desk)
@@ -339,70 +395,46 @@ def deals_of(world: World, results: Mapping[int, tuple[Any, ...]], quota_rent: M
     """Deals, prices and rents from cleared books; `quota_rent` (N, D) USD/kg is added to what sellers get."""
     st, s = world.structure, world.state
     n_g, n_n = len(st.goods), len(st.nodes)
-    origin_price = np.full((n_g, n_n), np.nan)
-    dest_price = np.full((n_g, n_n), np.nan)
-    sold, bought = np.zeros((n_g, n_n)), np.zeros((n_g, n_n))
-    rent = np.zeros((n_g, n_n, n_n))
-    parts = []
-    for g, result in results.items():
-        ask_fill, bid_fill, flow, p_origin, p_dest, lane_rent, _ = result
+    origin_price, dest_price = np.full((n_g, n_n), np.nan), np.full((n_g, n_n), np.nan)
+    sold, bought, rent = np.zeros((n_g, n_n)), np.zeros((n_g, n_n)), np.zeros((n_g, n_n, n_n))
+    sellers, buyers, kgs, prices = [], [], [], []
+    for g, (ask_fill, bid_fill, flow, p_origin, p_dest, lane_rent, _) in results.items():
         tight = lane_rent + quota_rent[g] if g in quota_rent else lane_rent
-        pairs = _pairs(
-            ask_fill.reshape(-1, len(SELL_STEPS) + 1).sum(axis=1), bid_fill.reshape(-1, len(BUY_STEPS) + 1).sum(axis=1),
-            flow, st.s_node[st.s_ptr[g] : st.s_ptr[g + 1]], st.b_dest[st.b_ptr[g] : st.b_ptr[g + 1]], p_origin, tight,
-        )  # fmt: skip
-        if len(pairs[0]):
-            parts.append((np.full(len(pairs[0]), g), st.s_ptr[g] + pairs[0], st.b_ptr[g] + pairs[1], pairs[2], pairs[3]))
+        k, b = int(st.s_ptr[g]), int(st.b_ptr[g])
+        seller, buyer, kg, price = settle_good(
+            ask_fill,
+            bid_fill,
+            flow,
+            p_origin,
+            p_dest,
+            tight,
+            st.s_node[k : st.s_ptr[g + 1]],
+            st.b_dest[b : st.b_ptr[g + 1]],
+            N_CLASS,
+            MOST_PAIRS,
+            sold[g],
+            bought[g],
+            dest_price[g],
+            rent[g],
+        )
+        sellers.append(seller + k)
+        buyers.append(buyer + b)
+        kgs.append(kg)
+        prices.append(price)
         origin_price[g] = p_origin
-        by_lane = flow.reshape(n_n, n_n, N_CLASS)
-        sold[g] = by_lane.sum(axis=(1, 2))
-        by_class = by_lane.sum(axis=0)
-        bought[g] = by_class.sum(axis=1)
-        has = bought[g] > 0
-        dest_price[g, has] = (np.nan_to_num(p_dest).reshape(n_n, N_CLASS) * by_class).sum(axis=1)[has] / bought[g][has]
-        moved = by_lane.sum(axis=2)
-        weighted = (tight.reshape(n_n, n_n, N_CLASS) * by_lane).sum(axis=2)
-        rent[g] = np.divide(weighted, moved, out=np.zeros_like(moved), where=moved > 0)
-        s.dual_guess[g] = np.where(np.isnan(p_origin), s.dual_guess[g], p_origin)
-    if parts:
-        good, s_slot, b_slot, kg, price = (np.concatenate(column) for column in zip(*parts, strict=True))
-    else:
-        good, s_slot, b_slot = (np.zeros(0, np.int64) for _ in range(3))
-        kg, price = np.zeros(0), np.zeros(0)
-    return Deals(good, s_slot, b_slot, kg, price, np.full(len(kg), -1), origin_price, dest_price, sold, bought, rent)
+    np.copyto(s.dual_guess, origin_price, where=~np.isnan(origin_price))
+    none = np.zeros(0, np.int64)
+    s_slot, b_slot = np.concatenate([none, *sellers]), np.concatenate([none, *buyers])
+    kg, price = np.concatenate([np.zeros(0), *kgs]), np.concatenate([np.zeros(0), *prices])
+    return Deals(
+        st.s_good[s_slot], s_slot, b_slot, kg, price, np.full(len(kg), -1), origin_price, dest_price, sold, bought, rent
+    )
 
 
-@njit(cache=True)
-def _pairs(
-    fill_s: Floats, fill_b: Floats, flow: Floats, node: Ints, dest: Ints, origin_price: Floats, rent: Floats
-) -> tuple[Ints, Ints, Floats, Floats]:
-    """Seller-buyer pairs on every lane, pro-rata to their fills; the seller gets the rent of a tight lane."""
-    n_o, n_d = flow.shape
-    total_s, total_b = np.zeros(n_o), np.zeros(n_d)
-    count = 0
-    for i in range(len(fill_s)):
-        total_s[node[i]] += fill_s[i]
-    for j in range(len(fill_b)):
-        total_b[dest[j]] += fill_b[j]
-    for i in range(len(fill_s)):
-        if fill_s[i] > 0.0:
-            for j in range(len(fill_b)):
-                if fill_b[j] > 0.0 and flow[node[i], dest[j]] > 0.0:
-                    count += 1
-    seller, buyer = np.empty(count, np.int64), np.empty(count, np.int64)
-    kg, price = np.empty(count), np.empty(count)
-    at = 0
-    for i in range(len(fill_s)):
-        if fill_s[i] <= 0.0:
-            continue
-        o = node[i]
-        for j in range(len(fill_b)):
-            d = dest[j]
-            if fill_b[j] > 0.0 and flow[o, d] > 0.0:
-                seller[at] = i
-                buyer[at] = j
-                kg[at] = flow[o, d] * (fill_s[i] / total_s[o]) * (fill_b[j] / total_b[d])
-                price[at] = origin_price[o] + rent[o, d]
-                at += 1
-    return seller, buyer, kg, price
-
+def join(term: Deals, spot: Deals) -> Deals:
+    """Deliveries under contract, then spot deals; prices and volumes by place are those of the spot market."""
+    column = {
+        n: np.concatenate([getattr(term, n), getattr(spot, n)])
+        for n in ("good", "s_slot", "b_slot", "kg", "price", "contract")
+    }
+    return replace(spot, **column)

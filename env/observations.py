@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from env.axes import CLASSES
+from env.axes import CLASSES, sums
 from env.calendar import is_month_start, is_quarter_start
 from env.commands import KINDS
 from env.contracts import ACTIVE, RULES, STATUS
@@ -22,9 +22,22 @@ from env.quotes import ASK, CONTRACT, DELIVERED, DOMESTIC, FOB
 from env.roles import MAY, MOST_COMMANDS_A_WEEK
 
 if TYPE_CHECKING:
-    from env.world import World
+    from env.world import Floats, World
 
-BLOCKS = ("me", "sites", "stocks", "orders", "contracts", "mail", "quotes", "policy", "news", "calendar", "limits", "history")
+BLOCKS = (
+    "me",
+    "sites",
+    "stocks",
+    "orders",
+    "contracts",
+    "mail",
+    "quotes",
+    "policy",
+    "news",
+    "calendar",
+    "limits",
+    "history",
+)
 NEWS_WEEKS = 13
 Block = dict[str, Any]
 
@@ -56,38 +69,31 @@ class Observation:
     @cached_property
     def sites(self) -> list[Block]:
         """My plants and projects: what they do, can do and earn."""
-        w = self._world
-        st, s = w.structure, w.state
-        mine = np.flatnonzero(st.site_party == self._index)
-        if not len(mine):
+        w, st = self._world, self._world.structure
+        mine = st.derived.sites_of.get(self._index, ())
+        if not mine:
             return []
-        able, margin = _once(w, "capability", capability), _once(w, "margins", recipe_margins)
-        turnover = _once(w, "turnover", _turnover)
-        projects = {p.site: p for p in s.projects if p.stage not in ("ramp", "cancelled")}
+        shared = w.once("site columns", _site_columns)
+        projects = w.once(
+            "open projects",
+            lambda world: {p.site: p for p in world.state.projects if p.stage not in ("ramp", "cancelled")},
+        )
         out = []
         for i in mine:
-            rows = slice(*_recipe_range(st, int(i)))
-            plan, base = s.plan[rows], st.r_base_kg[rows]
-            weight = plan if plan.sum() > 0 else base if base.sum() > 0 else np.ones(len(plan))
-            weight = weight / max(weight.sum(), 1e-12) if len(weight) else weight
-            row = {
+            row: Block = {
                 "site": st.sites.codes[i], "stage": st.site_stage[i], "node": st.nodes.codes[st.site_node[i]],
-                "running": bool(s.site_on[i] >= 1.0), "restarting": bool(s.site_restart_week[i] >= 0), "ramp": float(s.site_ramp[i]),
-                "nameplate_t": float(s.site_nameplate[i] * 52 / 1e3), "capability_t_per_week": float(able[i] / 1e3),
-                "throughput_t_per_week": float(plan.sum() / 1e3), "margin_usd_per_kg": float((s.margin[rows] * weight).sum()),
-                "margin_now_usd_per_kg": float((margin[rows] * weight).sum()),
-                "usual_margin_usd_per_kg": float((s.margin_base[rows] * weight).sum()),
-                "turnover_usd_per_kg": float((turnover[rows] * weight).sum()), "fixed_cost_usd_per_week": float(st.fixed_cost_week[i]),
-                "planned_share": None if np.isnan(s.plan_override[i]) else float(s.plan_override[i]),
-                "stock_weeks": _stock_weeks(w, int(i), rows), "project": None,
+                **{name: column[i] for name, column in shared.items()}, "project": None,
             }  # fmt: skip
-            project = projects.get(int(i))
+            project = projects.get(i)
             if project is not None:
                 row["project"] = {
-                    "id": project.id, "stage": project.stage, "decision_due": project.stage == "finance" and not project.decided,
-                    "budget_usd": project.budget_usd, "spent_usd": project.spent_usd,
+                    "id": project.id,
+                    "stage": project.stage,
+                    "decision_due": project.stage == "finance" and not project.decided,
+                    "budget_usd": project.budget_usd,
+                    "spent_usd": project.spent_usd,
                     "tonnes_per_year": (project.add_kg_week or float(st.nameplate_kg[i])) * 52 / 1e3,
-                }  # fmt: skip
+                }
             out.append(row)
         return out
 
@@ -97,9 +103,11 @@ class Observation:
         w = self._world
         st, s = w.structure, w.state
         rows = []
-        for h in np.flatnonzero(st.holder_party == self._index):
+        for h in st.derived.holders_of.get(self._index, ()):
             for g in np.flatnonzero(s.stock[h] > 0):
-                rows.append({"holder": st.holders.codes[h], "good": st.goods.codes[g], "tonnes": float(s.stock[h, g] / 1e3)})
+                rows.append(
+                    {"holder": st.holders.codes[h], "good": st.goods.codes[g], "tonnes": float(s.stock[h, g] / 1e3)}
+                )
         return rows
 
     @cached_property
@@ -107,20 +115,23 @@ class Observation:
         """My standing orders for inputs and use: need, stock, target cover, what came last week."""
         w = self._world
         st, s = w.structure, w.state
-        rows = []
-        for b in _slots_of(w, self._index):
-            if s.expected_use[b] <= 0.0:
-                continue
-            g, n = int(st.b_good[b]), int(st.b_node[b])
-            use = float(s.expected_use[b])
-            rows.append({
-                "good": st.goods.codes[g], "node": st.nodes.codes[n], "class": CLASSES[int(st.b_dest[b]) % len(CLASSES)],
-                "use_t_per_week": use / 1e3, "cover_weeks": float(s.stock[st.b_holder[b], g]) / use,
-                "target_weeks": float(s.cover_target[b] * s.order_scale[b]), "base_target_weeks": float(s.cover_target[b]),
-                "on_order_t": float(s.on_order[b] / 1e3), "received_t": float(s.week_received[b] / 1e3),
-                "reference_usd_per_kg": float(s.ref_dest[g, n]), "risk": float(s.risk[g, n]),
-            })  # fmt: skip
-        return rows
+        slots = st.derived.orders_of.get(self._index)
+        if slots is None:
+            return []
+        slots = slots[s.expected_use[slots] > 0.0]
+        g, n, use = st.b_good[slots], st.b_node[slots], s.expected_use[slots]
+        columns = {
+            "use_t_per_week": use / 1e3, "cover_weeks": s.stock[st.b_holder[slots], g] / use,
+            "target_weeks": s.cover_target[slots] * s.order_scale[slots], "base_target_weeks": s.cover_target[slots],
+            "on_order_t": s.on_order[slots] / 1e3, "received_t": s.week_received[slots] / 1e3,
+            "reference_usd_per_kg": s.ref_dest[g, n], "risk": s.risk[g, n],
+        }  # fmt: skip
+        names = {
+            "good": [st.goods.codes[i] for i in g.tolist()], "node": [st.nodes.codes[i] for i in n.tolist()],
+            "class": [CLASSES[i] for i in (st.b_dest[slots] % len(CLASSES)).tolist()],
+        }  # fmt: skip
+        lists = names | {name: column.tolist() for name, column in columns.items()}
+        return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
 
     @cached_property
     def contracts(self) -> list[Block]:
@@ -152,38 +163,49 @@ class Observation:
 
     @cached_property
     def quotes(self) -> dict[str, Block]:
-        """Published prices by good (USD/kg ex VAT): domestic and FOB at the hub, delivered, contract and ask at my place."""
-        return _once(self._world, f"quotes:{self._node}", lambda w: _quotes(w, self._node))
+        """Published prices by good (USD/kg ex VAT): domestic, FOB at the hub; delivered, contract, ask at my place."""
+        found: dict[str, Block] = self._world.once(f"quotes:{self._node}", lambda w: _quotes(w, self._node))
+        return found
 
     @cached_property
     def policy(self) -> list[Block]:
         """Rules in force, as everybody can read them."""
-        return _once(self._world, "policy", _policy)
+        found: list[Block] = self._world.once("policy", _policy)
+        return found
 
     @cached_property
     def news(self) -> list[Block]:
         """What happened in the last quarter."""
-        return _once(self._world, "news", _news)
+        found: list[Block] = self._world.once("news", _news)
+        return found
 
     @cached_property
     def calendar(self) -> Block:
         """Today."""
         w = self._world
         return {
-            "date": w.date.isoformat(), "week": w.week, "month_start": is_month_start(w.date), "quarter_start": is_quarter_start(w.date),
+            "date": w.date.isoformat(),
+            "week": w.week,
+            "month_start": is_month_start(w.date),
+            "quarter_start": is_quarter_start(w.date),
             "end": w.structure.spec.end.isoformat(),
-        }  # fmt: skip
+        }
 
     @cached_property
     def limits(self) -> Block:
         """What I may ask for."""
         kinds = MAY.get(self._world.structure.party_kind[self._index], ())
-        return {"commands": list(kinds), "most_commands_a_week": MOST_COMMANDS_A_WEEK, "deadline": self._world.date.isoformat()}
+        return {
+            "commands": list(kinds),
+            "most_commands_a_week": MOST_COMMANDS_A_WEEK,
+            "deadline": self._world.date.isoformat(),
+        }
 
     @cached_property
     def history(self) -> dict[str, Block]:
         """Published domestic prices of the last weeks, year means, supply and use as published yearly balances."""
-        return _once(self._world, "history", _history)
+        found: dict[str, Block] = self._world.once("history", _history)
+        return found
 
     @property
     def _node(self) -> int:
@@ -199,57 +221,66 @@ def observe(world: World, party: str) -> Observation:
     return Observation(world, party)
 
 
-def _once(world: World, key: str, make: Any) -> Any:
-    """A published value is the same for all seats of a week: work it out once."""
-    if world.memo.get("week") != world.week:
-        world.memo = {"week": world.week}
-    if key not in world.memo:
-        world.memo[key] = make(world)
-    return world.memo[key]
-
-
-def _stock_weeks(world: World, site: int, rows: slice) -> float:
-    """Own finished stock of a site's main outputs, in weeks of its usual make."""
+def _site_columns(world: World) -> dict[str, list[Any]]:
+    """What `sites` says of every site, as plain lists; figures a kg are means over recipes by planned throughput."""
     st, s = world.structure, world.state
-    slots = st.r_main_slot[rows]
-    if not len(slots):
-        return 0.0
-    made = float(s.flow[slots].sum())
-    return float(s.stock[st.s_holder[slots], st.s_good[slots]].sum()) / made if made > 0 else 0.0
+    weight = _recipe_weights(world)
+
+    def per_kg(values: Floats) -> list[float]:
+        means: list[float] = _by_site(world, values * weight).tolist()
+        return means
+
+    made = _by_site(world, s.flow[st.r_main_slot])
+    held = _by_site(world, s.stock[st.s_holder[st.r_main_slot], st.s_good[st.r_main_slot]])
+    return {
+        "running": (s.site_on >= 1.0).tolist(),
+        "restarting": (s.site_restart_week >= 0).tolist(),
+        "ramp": s.site_ramp.tolist(),
+        "nameplate_t": (s.site_nameplate * 52 / 1e3).tolist(),
+        "capability_t_per_week": (capability(world) / 1e3).tolist(),
+        "throughput_t_per_week": (_by_site(world, s.plan) / 1e3).tolist(),
+        "margin_usd_per_kg": per_kg(s.margin),
+        "margin_now_usd_per_kg": per_kg(recipe_margins(world)),
+        "usual_margin_usd_per_kg": per_kg(s.margin_base),
+        "turnover_usd_per_kg": per_kg(_turnover(world)),
+        "fixed_cost_usd_per_week": st.fixed_cost_week.tolist(),
+        "planned_share": [None if np.isnan(x) else x for x in s.plan_override.tolist()],
+        "stock_weeks": np.divide(held, made, out=np.zeros_like(made), where=made > 0).tolist(),
+    }
 
 
-def _turnover(world: World) -> Any:
-    st, s = world.structure, world.state
-    return np.bincount(st.ro_recipe, weights=st.ro_coef * s.sale_price[st.ro_slot], minlength=len(st.r_site))
-
-
-def _recipe_range(st: Any, site: int) -> tuple[int, int]:
-    return int(np.searchsorted(st.r_site, site)), int(np.searchsorted(st.r_site, site + 1))
-
-
-def _slots_of(world: World, party: int) -> list[int]:
-    table = _once(world, "slots", lambda w: _slot_table(w))
-    return table.get(party, [])  # type: ignore[no-any-return]
-
-
-def _slot_table(world: World) -> dict[int, list[int]]:
+def _by_site(world: World, values: Floats) -> Floats:
+    """Sum of recipe values (R,) by site."""
     st = world.structure
-    table: dict[int, list[int]] = {}
-    for b in np.flatnonzero(st.b_role <= 1):
-        table.setdefault(int(st.holder_party[st.b_holder[b]]), []).append(int(b))
-    return table
+    return sums(st.r_site, values, len(st.sites))
+
+
+def _recipe_weights(world: World) -> Floats:
+    """Weight of each recipe within its site (R,): by plan, else by base rate, else equal."""
+    st, s = world.structure, world.state
+    planned, base = _by_site(world, s.plan)[st.r_site] > 0, _by_site(world, st.r_base_kg)[st.r_site] > 0
+    weight = np.where(planned, s.plan, np.where(base, st.r_base_kg, 1.0))
+    return weight / np.maximum(_by_site(world, weight)[st.r_site], 1e-12)
+
+
+def _turnover(world: World) -> Floats:
+    """Turnover of a kg of throughput (R,) USD."""
+    st, s = world.structure, world.state
+    return sums(st.ro_recipe, st.ro_coef * s.sale_price[st.ro_slot], len(st.r_site))
 
 
 def _quotes(world: World, node: int) -> dict[str, Block]:
     st, s = world.structure, world.state
     out = {}
-    for g, code in enumerate(st.goods.codes):
-        hub = int(st.hub[g])
-        row = {
-            "domestic": s.index_price[DOMESTIC, g, hub], "fob": s.index_price[FOB, g, hub], "delivered": s.index_price[DELIVERED, g, node],
-            "contract": s.index_price[CONTRACT, g, node], "ask": s.index_price[ASK, g, node],
-        }  # fmt: skip
-        out[code] = {k: (None if np.isnan(v) else float(v)) for k, v in row.items()}
+    g = np.arange(len(st.goods))
+    price = s.index_price
+    columns = {
+        "domestic": price[DOMESTIC, g, st.hub], "fob": price[FOB, g, st.hub], "delivered": price[DELIVERED, :, node],
+        "contract": price[CONTRACT, :, node], "ask": price[ASK, :, node],
+    }  # fmt: skip
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    for code, row in zip(st.goods.codes, rows, strict=True):
+        out[code] = {k: (None if v != v else v) for k, v in zip(columns, row, strict=True)}  # NaN = no price
     return out
 
 
@@ -272,9 +303,16 @@ def _history(world: World) -> dict[str, Block]:
     st, s = world.structure, world.state
     out = {}
     for g, code in enumerate(st.goods.codes):
-        row = {"domestic_last_9_weeks": [float(x) for x in s.hub_history[:, g]], "domestic_year_mean": float(s.year_mean[g])}
+        row = {
+            "domestic_last_9_weeks": [float(x) for x in s.hub_history[:, g]],
+            "domestic_year_mean": float(s.year_mean[g]),
+        }
         if st.stage_index[g] == 2:
-            ratio = s.use_trend[g] / s.supply_trend[g] / s.balance_base[g] if s.supply_trend[g] > 0 and s.balance_base[g] > 0 else 1.0
+            ratio = (
+                s.use_trend[g] / s.supply_trend[g] / s.balance_base[g]
+                if s.supply_trend[g] > 0 and s.balance_base[g] > 0
+                else 1.0
+            )
             row["use_over_supply"] = float(ratio)
         out[code] = row
     return out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from env.axes import sums
 from env.calendar import is_chinese_new_year
 from env.market import recipe_margins
 from env.streams import stream
@@ -47,9 +48,7 @@ def capability(world: World) -> Floats:
     out = _most(world)
     out *= np.where(s.outage_left > 0, 1.0 - OUTAGE_SHARE, 1.0)
     if not st.spec.constant_demand and is_chinese_new_year(world.date) and CHINA in st.nodes:
-        china = st.site_node == st.nodes.index[CHINA]
-        stage = np.array([x in ("metal", "magnet") for x in st.site_stage], dtype=bool)
-        out[china & stage] *= world.params["season.new_year_dip"]
+        out[st.derived.new_year_sites] *= world.params["season.new_year_dip"]
     return out
 
 
@@ -96,7 +95,7 @@ def plan(world: World) -> None:
 def _turnover(world: World) -> Floats:
     """Turnover of a kg of throughput (R,) USD, the yardstick of margins."""
     st, s = world.structure, world.state
-    return np.bincount(st.ro_recipe, weights=st.ro_coef * s.sale_price[st.ro_slot], minlength=len(st.r_site))
+    return sums(st.ro_recipe, st.ro_coef * s.sale_price[st.ro_slot], len(st.r_site))
 
 
 def _mix(world: World) -> Floats:
@@ -165,8 +164,8 @@ def run(world: World) -> Production:
             st.ro_coef * s.site_recovery[st.r_site[st.ro_recipe]], st.ro_value_share, s.site_cost, s.stock, s.cost,
             s.wip, s.wip_cost, s.week % s.wip.shape[1], started, finished, cost,
         )  # fmt: skip
-    made = np.bincount(st.ro_slot, weights=st.ro_coef * finished[st.ro_recipe] * s.site_recovery[st.r_site[st.ro_recipe]],
-                       minlength=len(st.s_holder))  # fmt: skip
+    recovered = st.ro_coef * finished[st.ro_recipe] * s.site_recovery[st.r_site[st.ro_recipe]]
+    made = sums(st.ro_slot, recovered, len(st.s_holder))
     s.flow += (made - s.flow) / p["plants.smoothing_weeks"]
     return Production(started, finished, _tailings(world), cost)
 
@@ -246,7 +245,7 @@ def _tailings(world: World) -> Floats:
         excess = np.maximum(stock - s.flow[rows] * p["sellers.storage_weeks"], 0.0)
         share = np.divide(excess, stock, out=np.zeros_like(stock), where=stock > 0)
         lost = s.cost[holder, good] * share
-        world.lost_cost = np.bincount(st.holder_party[holder], weights=lost, minlength=len(st.parties))
+        world.lost_cost = sums(st.holder_party[holder], lost, len(st.parties))
         s.stock[holder, good] -= excess
         s.cost[holder, good] *= 1.0 - share
         gone[rows] = excess

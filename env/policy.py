@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from env.derived import SEG_CLASS, SPECIAL
 from env.events import note
 from env.instruments import HANDLERS, Rule
 from env.licences import cap_lanes
-from env.world import Bools, Floats
+from env.world import Floats
 
 if TYPE_CHECKING:
     from env.spec import ExportTaxSpec, TariffSpec
     from env.world import Structure, World
 
-SPECIAL = {"Ce compounds": ["ce_oxide"]}
-SEG_CLASS = "other compounds, carbonate"
 MOST_TARIFF_FEAR = 0.2
 FREE_TRADE = ("USMCA",)
-
-
-def _class_goods(st: Structure, name: str) -> Bools:
-    """Goods of a class name of the tariff tables (G,)."""
-    if name in st.goods.index:
-        names = [name]
-    elif name in SPECIAL:
-        names = SPECIAL[name]
-    elif name == SEG_CLASS:
-        names = [g for g, stage in zip(st.goods.codes, st.good_stage, strict=True) if stage == "seg"]
-    elif name in ("all", "all goods"):
-        names = list(st.goods.codes)
-    else:
-        stage, _, group = name.partition(" ")
-        names = [
-            g for g, s, k in zip(st.goods.codes, st.good_stage, st.oxide_group, strict=True)
-            if s == stage and (not group or k == group)
-        ]  # fmt: skip
-    return np.array([g in set(names) for g in st.goods.codes], dtype=bool)
 
 
 def _in_force(row: TariffSpec | ExportTaxSpec, day: date) -> bool:
@@ -59,7 +39,7 @@ def dated_tariffs(st: Structure, day: date) -> Floats:
     for (importer, _), rows in bases.items():
         layer = np.full((len(st.goods), n), np.nan)
         for _, row in sorted(rows, key=lambda x: x[0]):
-            goods = _class_goods(st, row.good_class)
+            goods = st.derived.class_goods[row.good_class]
             origins = list(range(n)) if row.origin == "ALL" else [st.nodes.index[row.origin]]
             for o in origins:
                 layer[goods, o] = row.rate
@@ -74,17 +54,22 @@ def dated_export_taxes(st: Structure, day: date) -> Floats:
     out = np.zeros((len(st.goods), len(st.nodes)))
     for row in st.spec.export_taxes:
         if row.exporter in st.nodes and _in_force(row, day):
-            goods = _class_goods(st, row.good_class)
+            goods = st.derived.class_goods[row.good_class]
             out[goods, st.nodes.index[row.exporter]] += max(0.0, row.vat_rate - row.refund_rate) + row.duty_rate
     return out
 
 
 def refresh_policy(world: World) -> None:
     """Recompute tariffs and export taxes for this week's date."""
-    st, s = world.structure, world.state
-    day = world.date
-    s.tariff = dated_tariffs(st, day)
-    s.export_tax = dated_export_taxes(st, day)
+    s = world.state
+    edge = table_edge(world, world.date)
+    if world.dated is None or world.dated[0] != edge:
+        world.dated = (
+            edge,
+            dated_tariffs(world.structure, world.date),
+            dated_export_taxes(world.structure, world.date),
+        )
+    s.tariff, s.export_tax = world.dated[1].copy(), world.dated[2].copy()
     for rule in active_rules(world):
         HANDLERS[rule.kind].tariff(world, rule, s.tariff)
         HANDLERS[rule.kind].export_tax(world, rule, s.export_tax)
@@ -99,14 +84,22 @@ def announce_tables(world: World) -> None:
     """News of tariff rows that start this week; buyers on the lane fear for their supply."""
     st, s = world.structure, world.state
     first, last = world.date.toordinal() - 6, world.date.toordinal()
-    for row in st.spec.tariffs:
-        if not first <= row.valid_from.toordinal() <= last or row.rate < 0.05 or row.importer not in st.nodes:
+    for day, row in st.derived.news_rows:
+        if not first <= day <= last:
             continue
-        goods = _class_goods(st, row.good_class)
+        goods = st.derived.class_goods[row.good_class]
         party = row.importer.lower()
         topics = [f"good:{g}" for g, hit in zip(st.goods.codes, goods, strict=True) if hit and len(goods) > 0][:12]
         words = f"{row.importer}: tariff {row.rate:.0%} on {row.good_class} from {row.origin} ({row.legal_basis})"
-        note(world, "tariff", [party] if party in st.parties else [], words, about=topics, data={"rate": row.rate}, target=row.origin)
+        note(
+            world,
+            "tariff",
+            [party] if party in st.parties else [],
+            words,
+            about=topics,
+            data={"rate": row.rate},
+            target=row.origin,
+        )
         if row.origin in st.nodes:
             fear = min(MOST_TARIFF_FEAR, 0.5 * row.rate)
             abroad = np.arange(len(st.nodes)) != st.nodes.index[row.origin]
@@ -114,15 +107,14 @@ def announce_tables(world: World) -> None:
             s.risk[goods, st.nodes.index[row.importer]] = np.maximum(s.risk[goods, st.nodes.index[row.importer]], fear)
 
 
+def table_edge(world: World, day: date) -> int:
+    """How many days on which a dated tariff or tax starts or ends lie behind: equal numbers mean equal tables."""
+    return int(np.searchsorted(world.structure.derived.edges, day.toordinal(), side="right"))
+
+
 def table_changes(world: World) -> bool:
-    """True when a dated tariff or tax starts or ends this week, or a rule changed since the last refresh."""
-    week_end = world.date.toordinal() + 6
-    day = world.date.toordinal()
-    for row in (*world.structure.spec.tariffs, *world.structure.spec.export_taxes):
-        edges = [row.valid_from.toordinal()] + ([row.valid_to.toordinal() + 1] if row.valid_to else [])
-        if any(day - 6 <= e <= week_end for e in edges):
-            return True
-    return False
+    """True when a dated tariff or tax has started or ended since last week."""
+    return table_edge(world, world.date) != table_edge(world, world.date - timedelta(weeks=1))
 
 
 def start_rule(world: World, actor: str, terms: object, start: int, weeks: int | None) -> Rule:

@@ -36,9 +36,20 @@ FAILED_RAMP = 0.3
 FULL_RAMP = 0.95
 RAMP_DONE = 0.9
 #: USD per tonne of yearly nameplate where a table has no capex (costs_leadtimes.csv, order of magnitude)
-CAPEX_PER_T = {"mine": 40_000, "separation_light": 50_000, "separation_heavy": 60_000, "metal": 30_000, "magnet": 100_000,
-               "recycling": 60_000, "byproduct": 50_000}  # fmt: skip
-EXPANSION_WEEKS = {"permit": 13.0, "build": 0.5, "commission": 0.3}  # permit in weeks; the rest as part of a new plant's
+CAPEX_PER_T = {
+    "mine": 40_000,
+    "separation_light": 50_000,
+    "separation_heavy": 60_000,
+    "metal": 30_000,
+    "magnet": 100_000,
+    "recycling": 60_000,
+    "byproduct": 50_000,
+}
+EXPANSION_WEEKS = {
+    "permit": 13.0,
+    "build": 0.5,
+    "commission": 0.3,
+}  # permit in weeks; the rest as part of a new plant's
 EXPANSION_DISCOUNT = 0.3  # of greenfield capex: Chinese brownfield lines (JL MAG: USD 9,300 per t against 100,000)
 
 
@@ -117,11 +128,20 @@ def _planned(st: Structure, site: int, announced: int) -> Project:
         remaining -= length
     tonnes = next(x for x in st.spec.sites if x.code == code).nameplate_t
     return Project(
-        id=f"P_{code}", site=site, owner=int(st.site_party[site]), stage=now, weeks_left=left,
-        budget_usd=capex_of(st, site, tonnes, expansion=False), overrun=float("nan"), slip=float("nan"), add_kg_week=0.0,
-        decided=now in ("build", "commission"), announced_week=announced, build_weeks=weeks[3],
+        id=f"P_{code}",
+        site=site,
+        owner=int(st.site_party[site]),
+        stage=now,
+        weeks_left=left,
+        budget_usd=capex_of(st, site, tonnes, expansion=False),
+        overrun=float("nan"),
+        slip=float("nan"),
+        add_kg_week=0.0,
+        decided=now in ("build", "commission"),
+        announced_week=announced,
+        build_weeks=weeks[3],
         spent_usd=_spent_so_far(st, site, now, left, weeks[3]),
-    )  # fmt: skip
+    )
 
 
 def _spent_so_far(st: Structure, site: int, stage: str, left: float, build_weeks: float) -> float:
@@ -136,7 +156,9 @@ def draw_luck(world: World, project: Project) -> None:
     p = world.params
     luck = stream(world.seed, "project", project.id)
     project.slip = float(np.exp(p["projects.slip_sigma"] * luck.standard_normal()) * 1.15)
-    project.overrun = float((1.0 + p["projects.overrun_median"]) * np.exp(p["projects.overrun_sigma"] * luck.standard_normal()))
+    project.overrun = float(
+        (1.0 + p["projects.overrun_median"]) * np.exp(p["projects.overrun_sigma"] * luck.standard_normal())
+    )
 
 
 def start(world: World, site: int, tonnes: float) -> Project:
@@ -186,7 +208,9 @@ def _next_stage(world: World, project: Project) -> str:
     expansion = project.add_kg_week > 0
     # an expansion was decided when it was started: it goes from permit to building
     project.stage = "build" if expansion and project.stage == "permit" else STAGES[STAGES.index(project.stage) + 1]
-    weeks = dict(zip(STAGES[:5], stage_weeks(st, knowhow_of(world, project.site), st.site_stage[project.site]), strict=True))
+    weeks = dict(
+        zip(STAGES[:5], stage_weeks(st, knowhow_of(world, project.site), st.site_stage[project.site]), strict=True)
+    )
     part = EXPANSION_WEEKS.get(project.stage, 1.0) if expansion else 1.0
     if project.stage == "build":
         project.build_weeks = project.weeks_left = max(8.0, weeks["build"] * part * project.slip)
@@ -235,8 +259,8 @@ def learn(world: World, started: np.ndarray) -> None:
     st, s, p = world.structure, world.state, world.params
     by_site = np.bincount(st.r_site, weights=started, minlength=len(st.sites))
     made = np.zeros_like(s.knowhow)
-    for j, stage in enumerate(LEARNING_STAGES):
-        rows = np.array([x == stage for x in st.site_stage], dtype=bool)
+    for j in range(len(LEARNING_STAGES)):
+        rows = st.derived.learning_sites[j]
         np.add.at(made[:, j], st.site_node[rows], by_site[rows])
     total = s.made_total + made
     doublings = np.log2(np.divide(total, s.made_total, out=np.ones_like(total), where=s.made_total > 0))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 from env.world import Floats
 
@@ -27,17 +28,36 @@ def lane_cost(world: World) -> tuple[Floats, Floats, Floats]:
 
     Ad valorem duties fall on the origin's reference price of the week before (the customs value).
     """
-    st, s = world.structure, world.state
-    value = s.ref_origin[:, :, None]
-    freight = st.freight[st.stage_index]
-    n = len(st.nodes)
-    abroad = ~np.eye(n, dtype=bool)
-    hub = np.zeros((len(st.goods), n))
-    hub[np.arange(len(st.goods)), st.hub] = st.export_cost
-    handling = hub[:, :, None] * value * abroad
-    export_duty = s.export_tax[:, :, None] * value * abroad
-    import_duty = np.swapaxes(s.tariff, 1, 2) * (value + freight)
-    return freight + handling + export_duty + import_duty, export_duty, import_duty
+    s, d = world.state, world.structure.derived
+    return _lane_cost(s.ref_origin, s.export_tax, s.tariff, d.freight, d.handling)
+
+
+@njit(cache=True)
+def _lane_cost(
+    value: Floats, export_tax: Floats, tariff: Floats, freight: Floats, handling: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """`lane_cost` cell by cell; within a node nothing is handled or taxed on its way out."""
+    cost, export_duty, import_duty = np.empty_like(freight), np.zeros_like(freight), np.empty_like(freight)
+    n_g, n, _ = freight.shape
+    for g in range(n_g):
+        for o in range(n):
+            for d in range(n):
+                import_duty[g, o, d] = tariff[g, d, o] * (value[g, o] + freight[g, o, d])
+                handled = 0.0
+                if o != d:
+                    handled = handling[g, o] * value[g, o]
+                    export_duty[g, o, d] = export_tax[g, o] * value[g, o]
+                cost[g, o, d] = freight[g, o, d] + handled + export_duty[g, o, d] + import_duty[g, o, d]
+    return cost, export_duty, import_duty
+
+
+def hub_cost(world: World) -> Floats:
+    """Cost of moving a kg from a good's hub to every node (G, N) USD: the hub's rows of `lane_cost`."""
+    st, s, d = world.structure, world.state, world.structure.derived
+    g = np.arange(len(st.goods))
+    value, freight = s.ref_origin[g, st.hub][:, None], d.freight[g, st.hub]
+    share = (d.handling[g, st.hub] + s.export_tax[g, st.hub])[:, None] * d.abroad[st.hub]
+    return freight + share * value + s.tariff[g, :, st.hub] * (value + freight)
 
 
 def opening_prices(world: World) -> None:
@@ -78,9 +98,8 @@ def opening_prices(world: World) -> None:
 def fundamental_dest(world: World, hub_price: Floats) -> Floats:
     """Delivered price at every node if the good comes from its hub (G, N) USD/kg, rents of tight lanes included."""
     st, s = world.structure, world.state
-    cost, _, _ = lane_cost(world)
     g = np.arange(len(st.goods))
-    from_hub = cost[g, st.hub, :] + 0.8 * s.rent[g, st.hub, :]
+    from_hub = hub_cost(world) + 0.8 * s.rent[g, st.hub, :]
     reachable = st.lane_open[g, st.hub, :]
     return hub_price[:, None] + np.where(reachable, from_hub, 0.0)
 
@@ -92,7 +111,7 @@ def fundamental_origin(world: World, dest: Floats, hub_price: Floats) -> Floats:
     # without own demand in reach a place nets nothing above the best lane
     net = np.where(st.lane_open, dest[:, None, :] - cost, -np.inf)
     g = np.arange(len(st.goods))
-    feed = np.isin(st.stage_index, (0, 1, 4))
+    feed = st.derived.is_feed
     best = net.max(axis=2)
     to_hub = net[g, :, st.hub]
     # feed goes to the hub; finished goods stay near parity with their own place
@@ -116,7 +135,11 @@ def supply_and_use(world: World) -> tuple[Floats, Floats]:
     source = np.minimum(own, limited) * (np.diff(st.ri_ptr) == 0)
     if len(source):
         c = s.contracts
-        bound = np.bincount(c.seller_slot, weights=c.kg * (c.status == 1), minlength=len(s.hold)) if len(c) else np.zeros(len(s.hold))
+        bound = (
+            np.bincount(c.seller_slot, weights=c.kg * (c.status == 1), minlength=len(s.hold))
+            if len(c)
+            else np.zeros(len(s.hold))
+        )
         source = np.minimum(source, bound[st.r_main_slot] + (1.0 - s.hold[st.r_main_slot]) * source)
     dug = np.bincount(st.s_good[st.r_main_slot], weights=source, minlength=n_g)
     supply = dug @ st.content
@@ -141,8 +164,7 @@ def update_fundamentals(world: World) -> None:
     s.use_trend += weight * (use - s.use_trend)
     ratio = np.divide(s.use_trend, s.supply_trend, out=np.ones_like(use), where=s.supply_trend > 0)
     tight = np.divide(ratio, s.balance_base, out=np.ones_like(ratio), where=s.balance_base > 0)
-    heavy = np.array([x == "heavy" for x in st.oxide_group])
-    elastic = np.where(heavy, p["fundamental.heavy_elasticity"], p["fundamental.tight_elasticity"])
+    elastic = np.where(st.derived.is_heavy, p["fundamental.heavy_elasticity"], p["fundamental.tight_elasticity"])
     scarcity = np.clip(tight, 0.3, 3.0) ** (1.0 / elastic)
     level = st.base_price * np.clip(scarcity, 0.3, 12.0)
     ox = st.oxide
@@ -172,13 +194,12 @@ def update_index(world: World, kind: int, good: np.ndarray, node: np.ndarray, kg
     d = world.params["index.d"]
     old_q, old_p = s.index_volume[kind], s.index_price[kind]
     fresh = q > 0
-    carried = np.where(np.isnan(old_p), 0.0, d * old_q)
+    known = fresh & ~np.isnan(old_p)
+    carried = np.where(known, d * old_q, 0.0)
+    worth = np.where(known, carried * old_p, 0.0) + v
     new_q = carried + q
-    price = np.where(np.isnan(old_p), 0.0, old_p)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mixed = (carried * price + v) / new_q
-    s.index_price[kind] = np.where(fresh, mixed, old_p)
-    s.index_volume[kind] = np.where(fresh, new_q, old_q)
+    np.divide(worth, new_q, out=s.index_price[kind], where=fresh)
+    np.copyto(s.index_volume[kind], new_q, where=fresh)
 
 
 def update_references(world: World, price_origin: Floats, price_dest: Floats, sold: Floats, bought: Floats) -> None:

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 def export_quotas(world: World) -> list[Rule]:
     """Export quotas in force."""
-    return [r for r in world.state.instruments if r.kind == "set_quota" and r.terms.scope == "export" and r.active(world.week)]
+    return [
+        r
+        for r in world.state.instruments
+        if r.kind == "set_quota" and r.terms.scope == "export" and r.active(world.week)
+    ]
 
 
 def _mask(world: World, rule: Rule) -> tuple[Bools, Bools]:
@@ -82,7 +86,12 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> Deals:
         o, d = st.s_node[term.s_slot], st.b_dest[term.b_slot]
         counted = goods[term.good] & lanes[o, d]
         left = max(0.0, allowance - float(term.kg[counted].sum()))
-        price, cleared, _ = clear_shared_cap([Book(*books[g], s.dual_guess[g]) for g in members], [lanes] * len(members), left, rule.totals.get("price", 0.0))
+        price, cleared, _ = clear_shared_cap(
+            [Book(*books[g], s.dual_guess[g]) for g in members],
+            [lanes] * len(members),
+            left,
+            rule.totals.get("price", 0.0),
+        )
         rule.totals["price"] = price
         for g, result in zip(members, cleared, strict=True):
             results[g] = tuple(result)

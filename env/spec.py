@@ -102,7 +102,11 @@ class RecipeSpec(Row):
 
 
 class SiteSpec(Row):
-    """A plant or mine.  Throughput counts in `nameplate_t`'s unit (TREO mined or treated, metal or magnets made)."""
+    """A plant or mine.  Throughput counts in `nameplate_t`'s unit (TREO mined or treated, metal or magnets made).
+
+    `response` says which elasticity moves the output of a mine with its price: firm, clay, or loose (undocumented
+    ore, old magnets, by-products); `spot_share` 0 means it sells under contract only.
+    """
 
     code: str
     party: Slug
@@ -115,7 +119,7 @@ class SiteSpec(Row):
     variable_cost_usd_per_kg: NonNegative = 0.0
     fixed_cost_usd_per_year: NonNegative = 0.0
     lag_weeks: Annotated[int, Field(ge=0, le=9)] = 0
-    supply_elasticity: NonNegative = 0.1
+    response: Literal["firm", "clay", "loose"] = "firm"
     spot_share: Share = 1.0
     recipes: list[RecipeSpec] = Field(default_factory=list)
     feed_firm: Slug | None = None

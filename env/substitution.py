@@ -32,7 +32,7 @@ def switch(world: World) -> None:
     target = st.x_max * np.clip((wish - today) / (1.0 - today), 0.0, 1.0)
     gap = target - s.switched
     # what has been redesigned comes back slowly, and only in part
-    back = (1.0 - p["thrift.irreversible"]) * 0.5
+    back = 1.0 - p["thrift.irreversible"]
     s.switched += np.where(gap > 0.0, gap, gap * back) / st.x_lag_weeks
 
 

@@ -7,10 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from env import books, contracts, deals, demand, licences, market, operate, policy, projects, quotes, substitution, trade
-from env.books import COGS, OTHER, Ledger
+from env import (
+    books,
+    contracts,
+    deals,
+    demand,
+    licences,
+    market,
+    operate,
+    policy,
+    projects,
+    quotes,
+    substitution,
+    trade,
+)
+from env.axes import sums
+from env.books import COGS, OTHER, OUTSIDE, Ledger
 from env.calendar import is_quarter_start
 from env.events import note
+from env.instruments import HANDLERS
 from env.invariants import check
 from env.receive import receive, receive_events, receive_inbox
 from env.shared_quota import clear_with_quotas, contract_quota_cap, draw_quotas
@@ -21,7 +36,9 @@ if TYPE_CHECKING:
     from env.world import World
 
 
-def tick(world: World, orders: Mapping[str, Iterable[Command | dict[str, Any]]] | None = None, *, origin: str = "strategy") -> None:
+def tick(
+    world: World, orders: Mapping[str, Iterable[Command | dict[str, Any]]] | None = None, *, origin: str = "strategy"
+) -> None:
     """One week: rules, commands, plants, licences, contracts, spot market, ships, users, money, projects, record."""
     ledger = Ledger()
     stock_before, books_before = world.state.stock.copy(), world.state.quarter_book.copy()
@@ -60,11 +77,8 @@ def operate_plants(world: World) -> operate.Production:
     operate.plan(world)
     made = operate.run(world)
     st, s = world.structure, world.state
-    s.week_made = np.bincount(
-        st.ro_slot,
-        weights=st.ro_coef * made.finished[st.ro_recipe] * s.site_recovery[st.r_site[st.ro_recipe]],
-        minlength=len(st.s_holder),
-    )
+    recovered = st.ro_coef * made.finished[st.ro_recipe] * s.site_recovery[st.r_site[st.ro_recipe]]
+    s.week_made = sums(st.ro_slot, recovered, len(st.s_holder))
     return made
 
 
@@ -74,15 +88,15 @@ def exchange_goods(world: World, ledger: Ledger) -> list[trade.Shipments]:
     need, _, _, _ = market.needs(world)
     s.week_need = need
     # makers plan for buyers they can reach: what licences or embargoes hold back is no order
-    wants = np.bincount(st.b_good, weights=need * (1.0 - s.unmet[st.b_good, st.b_node]), minlength=len(st.goods))
+    wants = sums(st.b_good, need * (1.0 - s.unmet[st.b_good, st.b_node]), len(st.goods))
     cap = policy.lane_caps(world)
     contract_quota_cap(world, need, cap)
     term = trade.contract_deals(world, need, cap)
-    committed = np.bincount(term.s_slot, weights=term.kg, minlength=len(st.s_holder))
-    received = np.bincount(term.b_slot, weights=term.kg, minlength=len(st.b_holder))
+    committed = sums(term.s_slot, term.kg, len(st.s_holder))
+    received = sums(term.b_slot, term.kg, len(st.b_holder))
     desk = market.make_desk(world, cap, committed, received)
     spot = clear_with_quotas(world, desk, term)
-    shipped = [trade.ship(world, deals, ledger) for deals in (term, spot)]
+    shipped = [trade.ship(world, market.join(term, spot), ledger)]
     draw_quotas(world, shipped)
     world.last_desk = desk
     s.manual_bid[:, 2] = np.maximum(s.manual_bid[:, 2] - 1.0, 0.0)
@@ -98,24 +112,23 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
     """Costs of plants, sales of products, floors, interest, credit, support, defaults, dividends."""
     st, s = world.structure, world.state
     n_p = len(st.parties)
-    outside = np.zeros(len(st.sites), np.int64)
-    ledger.pay(st.site_party, outside, made.variable_cost, "variable_cost", n_p)
+    ledger.pay(st.site_party, OUTSIDE, made.variable_cost, "variable_cost", n_p)
     running = np.where(s.site_on >= 1.0, 1.0, 0.3)
     planned = (s.site_on <= 0.0) & np.isnan(s.ramp_from[:, 0]) & (st.opening_ramp <= 0.0)
     gone = s.closed[st.site_party] > 0
-    ledger.pay(st.site_party, outside, st.fixed_cost_week * np.where(planned | gone, 0.0, running), "fixed_cost", n_p)
+    ledger.pay(st.site_party, OUTSIDE, st.fixed_cost_week * np.where(planned | gone, 0.0, running), "fixed_cost", n_p)
     taken = np.flatnonzero(made.tailings > 0)
     ledger.pay(
-        st.holder_party[st.s_holder[taken]], np.zeros(len(taken), np.int64),
+        st.derived.s_party[taken], OUTSIDE,
         made.tailings[taken] * world.params["sellers.tailings_cost"], "tailings_cost", n_p,
     )  # fmt: skip
-    user = st.holder_party[st.b_holder[st.u_slot]]
+    user = st.derived.u_party
     felt = s.price_felt
     # products sell for their material at the price felt plus the margin; overheads follow a stop only slowly
-    ledger.pay(np.zeros(len(user), np.int64), user, used.used * (1.3 * felt + st.u_margin), "product_sales", n_p)
-    ledger.pay(user, np.zeros(len(user), np.int64), s.running_level * (0.25 * felt + 0.9 * st.u_margin), "overhead", n_p)
+    ledger.pay(OUTSIDE, user, used.used * (1.3 * felt + st.u_margin), "product_sales", n_p)
+    ledger.pay(user, OUTSIDE, s.running_level * (0.25 * felt + 0.9 * st.u_margin), "overhead", n_p)
     for rule in policy.active_rules(world):
-        policy.HANDLERS[rule.kind].settle(world, rule, ledger)
+        HANDLERS[rule.kind].settle(world, rule, ledger)
     books.dividends(world, ledger)
     books.interest_and_credit(world, ledger)
     books.support(world, ledger)
@@ -161,7 +174,7 @@ def _shortage(world: World) -> Floats:
 def book_the_week(world: World, before: Floats) -> None:
     """Cost of what users drew and of write-offs; then the week's result goes to retained earnings."""
     st, s = world.structure, world.state
-    drawn = np.bincount(st.holder_party[st.b_holder[st.u_slot]], weights=world.used_cost, minlength=len(st.parties))
+    drawn = np.bincount(st.derived.u_party, weights=world.used_cost, minlength=len(st.parties))
     s.quarter_book[:, COGS] -= drawn
     s.quarter_book[:, OTHER] -= world.lost_cost
     books.earn(world, before)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from env import contracts as deals_under_contract
+from env.axes import sums
 from env.books import COGS, OUTSIDE, Ledger
 from env.licences import use_licences
 from env.market import Deals
-from env.quotes import CONTRACT, DELIVERED, DOMESTIC, FOB, lane_cost, update_index
-from env.world import Floats, Ints
+from env.quotes import CONTRACT, DELIVERED, DOMESTIC, FOB, update_index
+from env.world import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from env.world import World
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 class Shipments:
     """Goods that left this week (arrays over deals): the rows of the flows table."""
 
+    s_slot: Ints
+    b_slot: Ints
     good: Ints
     origin: Ints
     dest: Ints  # node
@@ -31,7 +34,7 @@ class Shipments:
     price: Floats
     contract: Ints
     licence: Ints
-    duty: Floats
+    unit_duty: Floats  # export duty and import tariff, USD/kg
     arrives: Ints
 
 
@@ -50,80 +53,130 @@ def contract_deals(world: World, need: Floats, cap: Floats) -> Deals:
 def ship(world: World, deals: Deals, ledger: Ledger) -> Shipments:
     """Move stock from sellers to buyers' shipments, book the money, feed the indices."""
     st, s = world.structure, world.state
-    g, k, b, kg, price = deals.good, deals.s_slot, deals.b_slot, deals.kg, deals.price
-    o, d = st.s_node[k], st.b_node[b]
-    s_holder, b_holder = st.s_holder[k], st.b_holder[b]
-    seller, buyer = st.holder_party[s_holder], st.holder_party[b_holder]
+    k, b, kg = deals.s_slot, deals.b_slot, deals.kg
+    seller, buyer = st.derived.s_party[k], st.derived.b_party[b]
+    sold = sums(k, kg, len(st.s_holder))
+    unit_cost = _leave_stock(world, sold)[k]
+    bill = _bill(world, deals)
     own = seller == buyer
-    n_p = len(st.parties)
-    # goods leave the seller at average cost
-    n_g = len(st.goods)
-    before = s.stock[s_holder, g]
-    unit_cost = np.divide(s.cost[s_holder, g], before, out=np.zeros_like(before), where=before > 0)
-    gone = np.bincount(s_holder * n_g + g, weights=kg, minlength=s.stock.size).reshape(s.stock.shape)
-    left = s.stock - gone
-    np.maximum(left, 0.0, out=left)  # float dust of pro-rata sums
-    s.cost *= np.divide(left, s.stock, out=np.zeros_like(left), where=s.stock > 0)
-    s.stock = left
-    # money
-    _, export_duty, import_duty = lane_cost(world)
-    abroad = o != d
-    freight = kg * st.freight[st.stage_index[g], o, d] * abroad
-    handling = kg * np.where(abroad & (st.hub[g] == o), st.export_cost[g], 0.0) * s.ref_origin[g, o]
-    out_duty, in_duty = kg * export_duty[g, o, d], kg * import_duty[g, o, d]
-    value = kg * price
-    outside = np.zeros(len(kg), np.int64)
-    paid = ~own
-    ledger.pay(buyer[paid], seller[paid], value[paid], "goods", n_p)
-    ledger.pay(buyer, outside, freight, "freight", n_p)
-    ledger.pay(buyer, outside, handling, "export_handling", n_p)
-    treasury = _treasuries(world)
-    ledger.pay(buyer, treasury[o], out_duty, "export_duty", n_p)
-    ledger.pay(buyer, treasury[d], in_duty, "import_tariff", n_p)
-    book = np.bincount(seller[paid], weights=(unit_cost * kg)[paid], minlength=n_p)
+    _pay(world, ledger, deals, bill, seller, buyer, own)
+    book = np.bincount(seller[~own], weights=(unit_cost * kg)[~own], minlength=len(st.parties))
     s.quarter_book[:, COGS] -= book
     # goods at sea belong to the buyer, at what they cost him (inside one firm: at the seller's cost)
-    landed = np.where(own, unit_cost * kg, value) + freight + handling + out_duty + in_duty
-    weeks = st.transit_weeks[o, d] * abroad
-    at_once = weeks == 0
-    np.add.at(s.stock, (b_holder[at_once], g[at_once]), kg[at_once])
-    np.add.at(s.cost, (b_holder[at_once], g[at_once]), landed[at_once])
-    s.week_arrived += np.bincount(b[at_once], weights=kg[at_once], minlength=len(s.on_order))
-    at_sea = ~at_once
-    slot = (s.week + weeks) % s.sea.shape[1]
-    np.add.at(s.sea, (b[at_sea], slot[at_sea]), kg[at_sea])
-    np.add.at(s.sea_cost, (b[at_sea], slot[at_sea]), landed[at_sea])
-    s.on_order += np.bincount(b[at_sea], weights=kg[at_sea], minlength=len(s.on_order))
-    # what is seen of it
-    key = (g * len(st.nodes) + o) * st.n_dest + st.b_dest[b]
-    s.week_flow += np.bincount(key, weights=kg, minlength=s.week_flow.size).reshape(s.week_flow.shape)
-    sold = np.bincount(k, weights=kg, minlength=len(st.s_holder))
-    own_moved = np.bincount(k[own], weights=kg[own], minlength=len(st.s_holder))
+    landed = np.where(own, unit_cost * kg, bill.value) + bill.extra
+    weeks = st.derived.sea_weeks[bill.origin, bill.dest]
+    _send(world, deals, weeks, landed)
+    own_moved = np.bincount(k[own], weights=kg[own], minlength=len(sold))
     s.week_sold += sold - own_moved
     s.week_used_own += own_moved
-    earned = np.bincount(k, weights=value, minlength=len(st.s_holder))
-    s.week_earned += earned
+    s.week_earned += np.bincount(k, weights=bill.value, minlength=len(sold))
     s.week_received += np.bincount(b, weights=kg, minlength=len(s.on_order))
-    licence = use_licences(world, g, o, st.b_dest[b], kg)
+    key = (deals.good * len(st.nodes) + bill.origin) * st.n_dest + st.b_dest[b]
+    np.add.at(s.week_flow.reshape(-1), key, kg)
+    licence = use_licences(world, deals.good, bill.origin, st.b_dest[b], kg)
+    _quote(world, deals, bill, own)
+    return Shipments(
+        k, b, deals.good, bill.origin, bill.dest, seller, buyer, kg, deals.price, deals.contract, licence,
+        bill.unit_duty, s.week + weeks,
+    )  # fmt: skip
+
+
+@dataclass(slots=True, eq=False)
+class Bill:
+    """What each deal costs its buyer (arrays over deals, USD)."""
+
+    origin: Ints
+    dest: Ints
+    abroad: Bools
+    value: Floats  # to the seller
+    freight: Floats
+    handling: Floats
+    out_duty: Floats
+    in_duty: Floats
+    unit_duty: Floats  # both, USD/kg
+
+    @property
+    def extra(self) -> Floats:
+        """All that is paid on top of the goods."""
+        return self.freight + self.handling + self.out_duty + self.in_duty
+
+
+def _leave_stock(world: World, sold: Floats) -> Floats:
+    """Take what each slot sold (S,) kg out of its holder's stock at average cost; returns that cost (S,) USD/kg."""
+    st, s = world.structure, world.state
+    before, worth = s.stock[st.s_holder, st.s_good], s.cost[st.s_holder, st.s_good]
+    left = np.maximum(before - sold, 0.0)  # float dust of pro-rata sums
+    s.stock[st.s_holder, st.s_good] = left
+    s.cost[st.s_holder, st.s_good] = worth * np.divide(left, before, out=np.zeros_like(left), where=before > 0)
+    return np.divide(worth, before, out=np.zeros_like(worth), where=before > 0)
+
+
+def _bill(world: World, deals: Deals) -> Bill:
+    """Value, freight, handling and duties; ad valorem duties fall on the reference price, as in `lane_cost`."""
+    st, s, static = world.structure, world.state, world.structure.derived
+    g, kg = deals.good, deals.kg
+    o, d = st.s_node[deals.s_slot], st.b_node[deals.b_slot]
+    abroad = static.abroad[o, d]
+    customs_value, freight = s.ref_origin[g, o], static.freight[g, o, d]
+    export_duty, import_duty = (
+        s.export_tax[g, o] * customs_value * abroad,
+        s.tariff[g, d, o] * (customs_value + freight),
+    )
+    return Bill(
+        o,
+        d,
+        abroad,
+        kg * deals.price,
+        kg * freight * abroad,
+        kg * static.handling[g, o] * abroad * customs_value,
+        kg * export_duty,
+        kg * import_duty,
+        export_duty + import_duty,
+    )
+
+
+def _pay(world: World, ledger: Ledger, deals: Deals, bill: Bill, seller: Ints, buyer: Ints, own: Bools) -> None:
+    """Buyers pay sellers, carriers and treasuries."""
+    n_p, treasury = len(world.structure.parties), world.structure.derived.treasury
+    ledger.pay(buyer[~own], seller[~own], bill.value[~own], "goods", n_p)
+    ledger.pay(buyer, OUTSIDE, bill.freight, "freight", n_p)
+    ledger.pay(buyer, OUTSIDE, bill.handling, "export_handling", n_p)
+    ledger.pay(buyer, treasury[bill.origin], bill.out_duty, "export_duty", n_p)
+    ledger.pay(buyer, treasury[bill.dest], bill.in_duty, "import_tariff", n_p)
+
+
+def _send(world: World, deals: Deals, weeks: Ints, landed: Floats) -> None:
+    """Goods with no way to go arrive at once, the others are at sea for `weeks`."""
+    st, s = world.structure, world.state
+    g, b, kg = deals.good, deals.b_slot, deals.kg
+    at_once = weeks == 0
+    here = b[at_once]
+    cell = st.b_holder[here] * s.stock.shape[1] + g[at_once]
+    np.add.at(s.stock.reshape(-1), cell, kg[at_once])
+    np.add.at(s.cost.reshape(-1), cell, landed[at_once])
+    s.week_arrived += np.bincount(here, weights=kg[at_once], minlength=len(s.on_order))
+    at_sea = ~at_once
+    there = b[at_sea]
+    cell = there * s.sea.shape[1] + (s.week + weeks[at_sea]) % s.sea.shape[1]
+    np.add.at(s.sea.reshape(-1), cell, kg[at_sea])
+    np.add.at(s.sea_cost.reshape(-1), cell, landed[at_sea])
+    s.on_order += np.bincount(there, weights=kg[at_sea], minlength=len(s.on_order))
+
+
+def _quote(world: World, deals: Deals, bill: Bill, own: Bools) -> None:
+    """Feed the deal indices and the week's volumes."""
+    s, n = world.state, len(world.structure.nodes)
     spot = deals.contract < 0
-    home = ~abroad & spot
-    update_index(world, DOMESTIC, g[home], o[home], kg[home], value[home])
-    export = abroad & spot
-    update_index(world, FOB, g[export], o[export], kg[export], (value + out_duty + handling)[export])
-    update_index(world, DELIVERED, g[spot], d[spot], kg[spot], (value + freight + handling + out_duty + in_duty)[spot])
-    term = ~spot & ~own
-    update_index(world, CONTRACT, g[term], d[term], kg[term], (value + freight + handling + out_duty + in_duty)[term])
-    for kind, mask, node in ((DOMESTIC, home, o), (FOB, export, o), (DELIVERED, spot, d), (CONTRACT, term, d)):
-        s.week_volume[kind] += np.bincount(
-            g[mask] * len(st.nodes) + node[mask], weights=kg[mask], minlength=s.week_volume[kind].size
-        ).reshape(s.week_volume[kind].shape)
-    return Shipments(g, o, d, seller, buyer, kg, price, deals.contract, licence, out_duty + in_duty, s.week + weeks)
-
-
-def _treasuries(world: World) -> Ints:
-    """Party that collects duties at each node (N,): the state of the node's own code, else the outside account."""
-    st = world.structure
-    return np.array([st.parties.index.get(code.lower(), OUTSIDE) for code in st.nodes.codes])
+    paid = bill.value + bill.extra
+    for kind, rows, node, usd in (
+        (DOMESTIC, ~bill.abroad & spot, bill.origin, bill.value),
+        (FOB, bill.abroad & spot, bill.origin, bill.value + bill.out_duty + bill.handling),
+        (DELIVERED, spot, bill.dest, paid),
+        (CONTRACT, ~spot & ~own, bill.dest, paid),
+    ):
+        good, at, kg = deals.good[rows], node[rows], deals.kg[rows]
+        update_index(world, kind, good, at, kg, usd[rows])
+        np.add.at(s.week_volume[kind].reshape(-1), good * n + at, kg)
 
 
 def arrive(world: World) -> None:
@@ -132,8 +185,8 @@ def arrive(world: World) -> None:
     slot = s.week % s.sea.shape[1]
     kg, cost = s.sea[:, slot], s.sea_cost[:, slot]
     s.week_arrived += kg
-    np.add.at(s.stock, (st.b_holder, st.b_good), kg)
-    np.add.at(s.cost, (st.b_holder, st.b_good), cost)
+    s.stock[st.b_holder, st.b_good] += kg  # a (holder, good) has one slot
+    s.cost[st.b_holder, st.b_good] += cost
     s.on_order = np.maximum(s.on_order - kg, 0.0)
     s.sea[:, slot] = 0.0
     s.sea_cost[:, slot] = 0.0
@@ -142,8 +195,16 @@ def arrive(world: World) -> None:
 def begin_week(world: World) -> None:
     """Clear the week's counters."""
     s = world.state
-    for array in (s.week_flow, s.week_made, s.week_sold, s.week_used_own, s.week_earned, s.week_received,
-                  s.week_arrived, s.week_volume):
+    for array in (
+        s.week_flow,
+        s.week_made,
+        s.week_sold,
+        s.week_used_own,
+        s.week_earned,
+        s.week_received,
+        s.week_arrived,
+        s.week_volume,
+    ):
         array[...] = 0.0
 
 
@@ -151,9 +212,8 @@ def after_trade(world: World) -> None:
     """Smooth what sellers learnt: prices received, market shares, usual trade and usual transit."""
     st, s, p = world.structure, world.state, world.params
     sold = s.week_sold + s.week_used_own
-    with np.errstate(invalid="ignore", divide="ignore"):
-        price = s.week_earned / sold
-    s.sale_price += np.where(sold > 0, (np.nan_to_num(price) - s.sale_price) / p["plants.smoothing_weeks"], 0.0)
+    price = np.divide(s.week_earned, sold, out=np.zeros_like(sold), where=sold > 0)
+    s.sale_price += np.where(sold > 0, (price - s.sale_price) / p["plants.smoothing_weeks"], 0.0)
     # a seller without sales expects the going rate
     idle = sold <= 0
     s.sale_price += np.where(idle, (s.ref_origin[st.s_good, st.s_node] - s.sale_price) / 26.0, 0.0)
@@ -161,7 +221,6 @@ def after_trade(world: World) -> None:
     total = np.bincount(st.s_good, weights=np.where(st.s_role == 0, s.sales, 0.0), minlength=len(st.goods))
     s.share = np.divide(s.sales, total[st.s_good], out=np.zeros_like(s.sales), where=total[st.s_good] > 0)
     s.usual_flow += (s.week_flow - s.usual_flow) / 13.0
-    earned = np.bincount(st.holder_party[st.s_holder], weights=s.week_earned, minlength=len(s.cash))
-    users = np.unique(st.holder_party[st.b_holder[st.u_slot]])
-    firms = np.setdiff1d(np.arange(len(s.cash)), users)
+    earned = np.bincount(st.derived.s_party, weights=s.week_earned, minlength=len(s.cash))
+    firms = st.derived.no_user
     s.sales_year[firms] += (52.0 * earned[firms] - s.sales_year[firms]) / 52.0

@@ -10,8 +10,8 @@ agencies), S sell slots (holder, good), B buy slots (holder, good), R recipes.
 
 from __future__ import annotations
 
-import copy
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -23,12 +23,14 @@ from env.axes import Axis
 from env.calendar import week_date
 
 if TYPE_CHECKING:
+    from env.derived import Derived
     from env.record import Record
     from env.spec import WorldSpec
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+PLAIN = (int, float, str, bool, tuple, type(None))
 
 
 @dataclass(slots=True, eq=False)
@@ -126,18 +128,23 @@ class Structure:
     lane_open: Bools  # (G, N, N)
     opening_ramp: Floats  # (site,)
     hub: Ints  # (G,) node whose domestic price leads
+    derived: Derived = field(init=False)  # what follows from the above, set once by `env.build`
 
     @property
     def n_dest(self) -> int:
+        """Destinations: nodes times classes of use."""
         return len(self.nodes) * 3
 
     def good(self, code: str) -> int:
+        """Index of a good."""
         return self.goods.index[code]
 
     def node(self, code: str) -> int:
+        """Index of a market node."""
         return self.nodes.index[code]
 
     def party(self, code: str) -> int:
+        """Index of a party."""
         return self.parties.index[code]
 
 
@@ -195,7 +202,9 @@ class State:
     mean_dest: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     hub_history: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (9, G) domestic level, last nine weeks
     year_mean: Floats = field(default_factory=lambda: np.zeros(0))  # (G,) 52-week mean at the hub
-    ref0_origin: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # opening levels: value in use is calibrated there
+    ref0_origin: Floats = field(
+        default_factory=lambda: np.zeros((0, 0))
+    )  # opening levels: value in use is calibrated there
     ref0_dest: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     long_mean: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, N) three-year mean
     dual_guess: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, N)
@@ -211,7 +220,9 @@ class State:
     price_felt: Floats = field(default_factory=lambda: np.zeros(0))  # (U,)
     use_noise: Floats = field(default_factory=lambda: np.zeros(0))
     demand_scale: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) shocks from scenarios
-    running_level: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) half-year mean of use: what overheads are sized for
+    running_level: Floats = field(
+        default_factory=lambda: np.zeros(0)
+    )  # (U,) half-year mean of use: what overheads are sized for
     structural_use: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) kg a week at opening prices
     stopped_weeks: Floats = field(default_factory=lambda: np.zeros(0))
     # money
@@ -252,12 +263,8 @@ class State:
     last_event: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> State:
-        """A fork of the state: arrays copied, lists and plain objects copied deeply."""
-        twin = State()
-        for f in fields(self):
-            value = getattr(self, f.name)
-            setattr(twin, f.name, value.copy() if isinstance(value, np.ndarray) else copy.deepcopy(value))
-        return twin
+        """A fork of the state: arrays, lists and objects copied, values that never change shared."""
+        return _twin(self)  # type: ignore[no-any-return]
 
     def digest(self) -> str:
         """Hash of everything in the state; equal hashes mean the same world."""
@@ -269,7 +276,25 @@ class State:
         return h.hexdigest()
 
 
-def _feed(h: Any, value: Any) -> None:
+def _twin(value: Any) -> Any:  # noqa: ANN401 - whatever a state holds
+    """A copy that shares only what never changes: numbers, text, tuples, commands."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, list):
+        return [_twin(x) for x in value]
+    if isinstance(value, dict):
+        return {key: _twin(x) for key, x in value.items()}
+    names = getattr(value, "__dataclass_fields__", None)
+    if names is None:
+        return value
+    twin = object.__new__(type(value))
+    for name in names:
+        part = getattr(value, name)
+        setattr(twin, name, part if type(part) in PLAIN else _twin(part))
+    return twin
+
+
+def _feed(h: hashlib._Hash, value: object) -> None:
     """Add a value to a hash: arrays by their bytes, containers and dataclasses by their parts."""
     if isinstance(value, np.ndarray):
         h.update(np.ascontiguousarray(value).tobytes())
@@ -299,6 +324,7 @@ class World:
     pending: list[Any] = field(default_factory=list)  # dated events still to come: (week, event)
     inbox: list[Any] = field(default_factory=list)  # commands of people and logs for this week: (actor, body, origin)
     memo: dict[str, Any] = field(default_factory=dict)  # published values of this week, worked out once
+    dated: tuple[int, Floats, Floats] | None = None  # (edge, tariffs, export taxes) since the last table edge
     last_desk: Any = None  # the desk of the last week cleared, for explanations
     used_cost: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) book value of what users drew this week
     lost_cost: Floats = field(default_factory=lambda: np.zeros(0))  # (P,) book value written off this week
@@ -310,17 +336,29 @@ class World:
 
     @property
     def date(self) -> date:
+        """Monday of the week to come."""
         return week_date(self.start, self.state.week)
 
     @property
     def params(self) -> dict[str, float]:
+        """Parameters of the model."""
         return self.structure.params
 
+    def once(self, key: str, make: Callable[[World], Any]) -> Any:  # noqa: ANN401 - what `make` returns
+        """A value that is the same for all seats of a week, worked out the first time it is asked for."""
+        if self.memo.get("week") != self.week:
+            self.memo = {"week": self.week}
+        if key not in self.memo:
+            self.memo[key] = make(self)
+        return self.memo[key]
+
     def state_hash(self) -> str:
+        """Hash of the state; equal hashes mean the same world."""
         return self.state.digest()
 
     def fork(self) -> World:
         """An independent world with the same past; the structure is shared."""
         twin = World(self.structure, self.state.copy(), self.seed, self.start, self.record.fork(), list(self.pending))
         twin.last_desk = self.last_desk
+        twin.dated = self.dated  # never changed in place
         return twin

@@ -175,6 +175,25 @@ def run(ctx: click.Context, /, **arguments: Any) -> None:
     ctx.exit(call("experiments.run:run", **arguments))
 
 
+@main.command()
+@click.option(
+    "--port",
+    default=8765,
+    type=click.IntRange(0, 65535),
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
+@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@click.option("--scenario", metavar="S", help="Scenario a new page starts with (default: baseline).")
+@click.pass_context
+def sandbox(ctx: click.Context, port: int, no_open: bool, scenario: str | None) -> None:
+    """Play a world in the browser, on this machine only.
+
+    Stop it with Ctrl-C.
+    """
+    ctx.exit(call("experiments.sandbox:sandbox", port=port, no_open=no_open, scenario=scenario))
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def scenarios(ctx: click.Context) -> None:

@@ -52,7 +52,8 @@ def baseline_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def chain_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The small chain with quota, licences, embargo, stockpile, floor, idling and a default, strategies on: 78 weeks."""
+    """The small chain with quota, licences, embargo, stockpile, floor, idling and a default, strategies on: 78
+    weeks."""
     from busy_chain import busy
 
     from agents import Game

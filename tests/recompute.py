@@ -12,8 +12,19 @@ import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
 TABLE_NAMES = (
-    "prices", "shares", "dependence", "flows", "stocks", "process", "use", "payments", "books", "contracts", "licences", "projects",
-)  # fmt: skip
+    "prices",
+    "shares",
+    "dependence",
+    "flows",
+    "stocks",
+    "process",
+    "use",
+    "payments",
+    "books",
+    "contracts",
+    "licences",
+    "projects",
+)
 WHERE = ["party", "place", "good"]
 KG = 1e-3  # the smallest turnover that counts, in tonnes
 
@@ -38,17 +49,63 @@ def moves(tables: Tables) -> pd.DataFrame:
     came = flows[flows["date_arrived"].notna()]
     made, drawn = process[process["tonnes"] > 0], process[process["tonnes"] < 0]
     parts = [
-        pd.DataFrame({"date": came["date_arrived"], "party": came["buyer"], "place": came["destination"], "good": came["good"], "what": "arrived", "tonnes": came["tonnes"]}),
-        pd.DataFrame({"date": flows["date_shipped"], "party": flows["seller"], "place": flows["origin"], "good": flows["good"], "what": "shipped", "tonnes": flows["tonnes"]}),
-        pd.DataFrame({"date": made["date"], "party": made["party"], "place": made["place"], "good": made["good"], "what": "made", "tonnes": made["tonnes"]}),
-        pd.DataFrame({"date": drawn["date"], "party": drawn["party"], "place": drawn["place"], "good": drawn["good"], "what": "drawn", "tonnes": -drawn["tonnes"]}),
-        pd.DataFrame({"date": use["date"], "party": use["buyer"], "place": use["place"], "good": use["good"], "what": "used", "tonnes": use["used_t"]}),
-    ]  # fmt: skip
+        pd.DataFrame(
+            {
+                "date": came["date_arrived"],
+                "party": came["buyer"],
+                "place": came["destination"],
+                "good": came["good"],
+                "what": "arrived",
+                "tonnes": came["tonnes"],
+            }
+        ),
+        pd.DataFrame(
+            {
+                "date": flows["date_shipped"],
+                "party": flows["seller"],
+                "place": flows["origin"],
+                "good": flows["good"],
+                "what": "shipped",
+                "tonnes": flows["tonnes"],
+            }
+        ),
+        pd.DataFrame(
+            {
+                "date": made["date"],
+                "party": made["party"],
+                "place": made["place"],
+                "good": made["good"],
+                "what": "made",
+                "tonnes": made["tonnes"],
+            }
+        ),
+        pd.DataFrame(
+            {
+                "date": drawn["date"],
+                "party": drawn["party"],
+                "place": drawn["place"],
+                "good": drawn["good"],
+                "what": "drawn",
+                "tonnes": -drawn["tonnes"],
+            }
+        ),
+        pd.DataFrame(
+            {
+                "date": use["date"],
+                "party": use["buyer"],
+                "place": use["place"],
+                "good": use["good"],
+                "what": "used",
+                "tonnes": use["used_t"],
+            }
+        ),
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
 def balance(tables: Tables, where: list[str] | None = None) -> pd.DataFrame:
-    """Opening + made + arrived - drawn - used - shipped - closing by week and `where`; `gap` is relative to what was there and came."""
+    """Opening + made + arrived - drawn - used - shipped - closing by week and `where`; `gap` is relative to what
+    was there and came."""
     where = WHERE if where is None else where
     held = tables["stocks"][tables["stocks"]["kind"] == "stock"]
     closing = held.pivot_table(index=where, columns="date", values="tonnes", aggfunc="sum", fill_value=0.0)
@@ -98,9 +155,13 @@ def batches(tables: Tables) -> pd.DataFrame:
     process = tables["process"]
     rows = process[process["stage"] != "tailings"]
     sums = rows.groupby("batch").agg(
-        reo=("contained_reo_t", "sum"), loss=("loss_t", "sum"), size=("contained_reo_t", lambda x: x.abs().max()),
-        made=("tonnes", lambda x: (x > 0).any()), drew=("tonnes", lambda x: (x < 0).any()), stage=("stage", "first"),
-    )  # fmt: skip
+        reo=("contained_reo_t", "sum"),
+        loss=("loss_t", "sum"),
+        size=("contained_reo_t", lambda x: x.abs().max()),
+        made=("tonnes", lambda x: (x > 0).any()),
+        drew=("tonnes", lambda x: (x < 0).any()),
+        stage=("stage", "first"),
+    )
     return sums
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ COLUMNS = {
     "prices": "date good place kind price_usd_kg tax_basis vat_rate volume_t",
     "shares": "date stage group place tonnes share",
     "dependence": "date place good import_reliance on_china cover_weeks",
-    "flows": "date_shipped date_arrived good origin destination seller buyer tonnes price_usd_kg contract_id licence_id duty_usd grey",
+    "flows": "date_shipped date_arrived good origin destination seller buyer tonnes price_usd_kg contract_id licence_id "
+    "duty_usd grey",
     "stocks": "date holder place good kind tonnes",
     "process": "date holder place site stage deposit batch good tonnes contained_reo_t loss_t",
     "use": "date end_use place buyer good wanted_t used_t lines_stopped output_lost_usd",
@@ -98,7 +100,12 @@ def test_values_are_of_the_promised_kinds(tables: dict[str, pd.DataFrame]) -> No
     assert set(tables["shares"]["group"]) <= {"all", "light", "heavy"}
     assert set(tables["stocks"]["kind"]) <= {"stock", "work in progress"}
     assert set(tables["contracts"]["kind"]) <= {"offtake", "floor", "loan", "grant", "equity", "stockpile", "agreement"}
-    for name, column in (("shares", "share"), ("dependence", "import_reliance"), ("dependence", "on_china"), ("use", "lines_stopped")):
+    for name, column in (
+        ("shares", "share"),
+        ("dependence", "import_reliance"),
+        ("dependence", "on_china"),
+        ("use", "lines_stopped"),
+    ):
         values = tables[name][column].dropna()
         assert values.between(-1e-12, 1 + 1e-12).all(), (name, column)
     assert tables["flows"]["grey"].dtype == bool
@@ -109,7 +116,7 @@ def test_dates_are_mondays(tables: dict[str, pd.DataFrame]) -> None:
         for column in frame.columns:
             if pd.api.types.is_datetime64_any_dtype(frame[column]):
                 days = frame[column].dropna()
-                assert (days.dt.dayofweek == 0).all(), (name, column)
+                assert (days.dt.day_of_week == 0).all(), (name, column)
 
 
 def test_one_stock_row_a_week_and_an_opening_row(run: Run, tables: dict[str, pd.DataFrame]) -> None:
@@ -144,7 +151,11 @@ def test_mass_balances_for_the_world(tables: dict[str, pd.DataFrame]) -> None:
 def test_the_balance_would_notice_a_missing_tonne(tables: dict[str, pd.DataFrame]) -> None:
     """The test above is worth something: one row of flows less, and it fails at that party."""
     flows = tables["flows"]
-    rows = flows[(flows["seller"] != flows["buyer"]) & flows["date_arrived"].notna() & (flows["date_shipped"] >= tables["use"]["date"].min())]
+    rows = flows[
+        (flows["seller"] != flows["buyer"])
+        & flows["date_arrived"].notna()
+        & (flows["date_shipped"] >= tables["use"]["date"].min())
+    ]
     lost = rows["tonnes"].idxmax()
     gap = recompute.balance({**tables, "flows": flows.drop(index=lost)})
     seller = (flows.loc[lost, "seller"], flows.loc[lost, "origin"], flows.loc[lost, "good"])
@@ -196,7 +207,8 @@ def test_ships_take_the_weeks_of_their_lane(run: Run, tables: dict[str, pd.DataF
     flows = tables["flows"]
     last = tables["use"]["date"].max()
     due = flows["date_shipped"] + pd.to_timedelta(
-        [7 * (0 if o == d else weeks[o, d]) for o, d in zip(flows["origin"], flows["destination"], strict=True)], unit="D"
+        [7 * (0 if o == d else weeks[o, d]) for o, d in zip(flows["origin"], flows["destination"], strict=True)],
+        unit="D",
     )
     there = flows["date_arrived"].notna()
     assert (flows.loc[there, "date_arrived"] == due[there]).all()
@@ -217,10 +229,12 @@ def test_cash_moves_only_by_payments(tables: dict[str, pd.DataFrame]) -> None:
     books = tables["books"].pivot_table(index="firm", columns="quarter", values="cash", aggfunc="last")
     assert not tables["books"].duplicated(["firm", "quarter"]).any()
     got = recompute.received(tables["payments"]).reindex(index=books.index, columns=books.columns, fill_value=0.0)
-    turnover = tables["payments"].groupby("payer")["usd"].sum().reindex(books.index).fillna(0.0)
+    turnover = sum(
+        tables["payments"].groupby(side)["usd"].sum().reindex(books.index).fillna(0.0) for side in ("payer", "payee")
+    )
     quarters = list(books.columns)
     assert len(quarters) >= 5
-    for before, after in zip(quarters, quarters[1:], strict=False):
+    for before, after in pairwise(quarters):
         gap = (books[after] - books[before] - got[after]).abs()
         scale = books[before].abs() + turnover + 1.0
         assert (gap / scale).max() < EXACT, (after, (gap / scale).idxmax())
@@ -238,10 +252,15 @@ def test_income_lines_are_the_payments_of_their_reasons(tables: dict[str, pd.Dat
         return sums.reindex(books.index).fillna(0.0)
 
     checks = {
-        "revenue": paid(("goods", "product_sales"), "payee"), "interest": -paid(("interest",), "payer"), "capex": paid(("capex",), "payer"),
-        "dividends": paid(("dividend",), "payer"), "equity_raised": paid(("equity",), "payee"), "debt_drawn": paid(("debt_drawn",), "payee"),
-        "debt_repaid": paid(("debt_repaid",), "payer"), "fixed_cost": -paid(("fixed_cost", "overhead"), "payer"),
-    }  # fmt: skip
+        "revenue": paid(("goods", "product_sales"), "payee"),
+        "interest": -paid(("interest",), "payer"),
+        "capex": paid(("capex",), "payer"),
+        "dividends": paid(("dividend",), "payer"),
+        "equity_raised": paid(("equity",), "payee"),
+        "debt_drawn": paid(("debt_drawn",), "payee"),
+        "debt_repaid": paid(("debt_repaid",), "payer"),
+        "fixed_cost": -paid(("fixed_cost", "overhead"), "payer"),
+    }
     inside = (books.index.get_level_values("firm") != "outside") & (books.index.get_level_values("quarter") != opening)
     for column, expected in checks.items():
         if column not in books.columns:
@@ -252,14 +271,17 @@ def test_income_lines_are_the_payments_of_their_reasons(tables: dict[str, pd.Dat
 
 
 def test_income_explains_equity(run: Run, tables: dict[str, pd.DataFrame]) -> None:
-    """Change of equity = net income - dividends + equity raised + debt that creditors forgave (only after a default)."""
+    """Change of equity = net income - dividends + equity raised + debt that creditors forgave (only after a
+    default)."""
     books = tables["books"]
     books = books[books["firm"] != "outside"]
-    wide = {c: books.pivot_table(index="firm", columns="quarter", values=c, aggfunc="last") for c in
-            ("equity", "net", "dividends", "equity_raised", "debt", "debt_drawn", "debt_repaid", "cash")}  # fmt: skip
+    wide = {
+        c: books.pivot_table(index="firm", columns="quarter", values=c, aggfunc="last")
+        for c in ("equity", "net", "dividends", "equity_raised", "debt", "debt_drawn", "debt_repaid", "cash")
+    }
     quarters = list(wide["equity"].columns)
     defaulted = {a for row in lines(run, "events.jsonl") if row["kind"] == "default" for a in row["actors"]}
-    for before, after in zip(quarters, quarters[1:], strict=False):
+    for before, after in pairwise(quarters):
         change = wide["equity"][after] - wide["equity"][before]
         forgiven = wide["debt"][before] + wide["debt_drawn"][after] - wide["debt_repaid"][after] - wide["debt"][after]
         told = wide["net"][after] - wide["dividends"][after] + wide["equity_raised"][after] + forgiven
@@ -282,8 +304,14 @@ def test_books_add_up(tables: dict[str, pd.DataFrame]) -> None:
 def test_goods_are_paid_what_the_flow_says(tables: dict[str, pd.DataFrame]) -> None:
     """Payments for goods by week and pair = tonnes x price of the flows between two parties."""
     first = tables["use"]["date"].min()
-    flows = tables["flows"][(tables["flows"]["date_shipped"] >= first) & (tables["flows"]["seller"] != tables["flows"]["buyer"])]
-    value = (flows["tonnes"] * 1e3 * flows["price_usd_kg"]).groupby([flows["date_shipped"], flows["buyer"], flows["seller"]]).sum()
+    flows = tables["flows"][
+        (tables["flows"]["date_shipped"] >= first) & (tables["flows"]["seller"] != tables["flows"]["buyer"])
+    ]
+    value = (
+        (flows["tonnes"] * 1e3 * flows["price_usd_kg"])
+        .groupby([flows["date_shipped"], flows["buyer"], flows["seller"]])
+        .sum()
+    )
     goods = tables["payments"][tables["payments"]["reason"] == "goods"]
     paid = goods.groupby(["date", "payer", "payee"])["usd"].sum()
     both = pd.concat([value.rename("value"), paid.rename("paid")], axis=1).fillna(0.0)
@@ -320,7 +348,8 @@ def test_prices_are_positive(tables: dict[str, pd.DataFrame]) -> None:
 
 
 def test_volumes_are_those_of_the_flows(tables: dict[str, pd.DataFrame]) -> None:
-    """Weekly volume of the domestic quote = spot tonnes that stayed home; of the contract quote = tonnes under contract between firms."""
+    """Weekly volume of the domestic quote = spot tonnes that stayed home; of the contract quote = tonnes under
+    contract between firms."""
     first = tables["use"]["date"].min()
     flows = tables["flows"][tables["flows"]["date_shipped"] >= first]
     home = flows[(flows["origin"] == flows["destination"]) & (flows["contract_id"] == "")]
@@ -329,7 +358,9 @@ def test_volumes_are_those_of_the_flows(tables: dict[str, pd.DataFrame]) -> None
     for kind, rows, place in (("domestic", home, "origin"), ("contract", term, "destination")):
         told = prices[prices["kind"] == kind].groupby(["date", "good", "place"])["volume_t"].sum()
         real = rows.groupby(["date_shipped", "good", place])["tonnes"].sum()
-        both = pd.concat([told.rename("told"), real.rename("real").rename_axis(["date", "good", "place"])], axis=1).fillna(0.0)
+        both = pd.concat(
+            [told.rename("told"), real.rename("real").rename_axis(["date", "good", "place"])], axis=1
+        ).fillna(0.0)
         assert len(both) > 50
         gap = (both["told"] - both["real"]).abs() / (both["real"] + 1e-3)
         assert gap.max() < 1e-8, (kind, both.loc[gap.idxmax()])
@@ -348,9 +379,11 @@ def test_a_week_without_trade_makes_no_new_price(tables: dict[str, pd.DataFrame]
 def controlled_goods(run: Run, elements: set[str]) -> set[str]:
     """Goods a list catches: more than 0.1 % of a listed element, from oxide on (and mixed heavies)."""
     return {
-        g.code for g in spec_of(run).goods
-        if sum(q for e, q in g.elements.items() if e in elements) > 0.001 and g.stage in ("oxide", "metal", "magnet", "seg")
-    }  # fmt: skip
+        g.code
+        for g in spec_of(run).goods
+        if sum(q for e, q in g.elements.items() if e in elements) > 0.001
+        and g.stage in ("oxide", "metal", "magnet", "seg")
+    }
 
 
 @pytest.fixture
@@ -361,9 +394,11 @@ def licensed(run: Run, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     goods = controlled_goods(run, set(rows[0]["body"]["elements"]))
     flows = tables["flows"]
     return flows[
-        (flows["origin"] == "CHN") & (flows["destination"] != "CHN") & flows["good"].isin(goods)
+        (flows["origin"] == "CHN")
+        & (flows["destination"] != "CHN")
+        & flows["good"].isin(goods)
         & (flows["date_shipped"] >= pd.Timestamp(rows[0]["date"]))
-    ]  # fmt: skip
+    ]
 
 
 def test_controlled_goods_leave_only_with_a_licence(licensed: pd.DataFrame) -> None:
@@ -388,7 +423,9 @@ def test_deliveries_stay_within_granted_licences(tables: dict[str, pd.DataFrame]
         assert (shipped <= allowed * (1 + EXACT) + 1e-9).all(), (good, place)
 
 
-def test_licences_are_used_between_grant_and_expiry(run: Run, tables: dict[str, pd.DataFrame], licensed: pd.DataFrame) -> None:
+def test_licences_are_used_between_grant_and_expiry(
+    run: Run, tables: dict[str, pd.DataFrame], licensed: pd.DataFrame
+) -> None:
     weeks = run.game.world.params["licence.validity_weeks"]
     decided = tables["licences"].set_index("licence_id")["decided"]
     used = licensed[licensed["licence_id"] != ""]
@@ -427,13 +464,19 @@ def test_mines_stay_within_nameplate_and_quota(run: Run, tables: dict[str, pd.Da
 
 def test_mining_quota_of_the_baseline_holds(baseline_run: Run) -> None:
     tables = recompute.load(baseline_run.folder)
-    rows = [c for c in commands(baseline_run) if c["kind"] == "set_quota" and c["body"]["scope"] == "mining" and c["accepted"]]
+    rows = [
+        c
+        for c in commands(baseline_run)
+        if c["kind"] == "set_quota" and c["body"]["scope"] == "mining" and c["accepted"]
+    ]
     assert rows
     dug = tables["process"][(tables["process"]["stage"] == "mine") & (tables["process"]["tonnes"] > 0)]
     for row in rows:
         later = [c["date"] for c in rows if c["body"]["sites"] == row["body"]["sites"] and c["date"] > row["date"]]
         until = pd.Timestamp(min(later)) if later else dug["date"].max() + pd.Timedelta(weeks=1)
-        mine = dug[dug["site"].isin(row["body"]["sites"]) & (dug["date"] >= pd.Timestamp(row["date"])) & (dug["date"] < until)]
+        mine = dug[
+            dug["site"].isin(row["body"]["sites"]) & (dug["date"] >= pd.Timestamp(row["date"])) & (dug["date"] < until)
+        ]
         weekly = mine.groupby("date")["tonnes"].sum()
         most = row["body"]["tonnes_per_year"] / 52.0
         if row["body"]["phase_in_weeks"]:
@@ -444,7 +487,9 @@ def test_mining_quota_of_the_baseline_holds(baseline_run: Run) -> None:
 def test_no_flow_under_the_embargo(chain_run: Run) -> None:
     flows = recompute.load(chain_run.folder)["flows"]
     lane = flows[flows["good"].str.startswith("magnet") & (flows["origin"] == "CHN") & (flows["destination"] == "JPN")]
-    inside = lane[(lane["date_shipped"] >= pd.Timestamp(EMBARGO_FROM)) & (lane["date_shipped"] < pd.Timestamp(EMBARGO_TO))]
+    inside = lane[
+        (lane["date_shipped"] >= pd.Timestamp(EMBARGO_FROM)) & (lane["date_shipped"] < pd.Timestamp(EMBARGO_TO))
+    ]
     assert len(inside) == 0
     assert (lane["date_shipped"] < pd.Timestamp(EMBARGO_FROM)).any()
     assert (lane["date_shipped"] >= pd.Timestamp(EMBARGO_TO)).any(), "trade comes back when it ends"
@@ -454,7 +499,12 @@ def test_export_quota_is_never_exceeded(chain_run: Run) -> None:
     """Both goods together, in each year of the quota (52 weeks from its start)."""
     flows = recompute.load(chain_run.folder)["flows"]
     start = pd.Timestamp("2025-01-13")
-    out = flows[flows["good"].isin(["ndpr_oxide", "dy_oxide"]) & (flows["origin"] == "CHN") & (flows["destination"] != "CHN") & (flows["date_shipped"] >= start)]
+    out = flows[
+        flows["good"].isin(["ndpr_oxide", "dy_oxide"])
+        & (flows["origin"] == "CHN")
+        & (flows["destination"] != "CHN")
+        & (flows["date_shipped"] >= start)
+    ]
     year = (out["date_shipped"] - start).dt.days // 364
     tonnes = out.groupby(year)["tonnes"].sum()
     assert tonnes.iloc[0] > 0.5 * QUOTA_T, "the quota binds in this run"

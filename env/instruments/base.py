@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from env.world import Bools, Floats
 
 if TYPE_CHECKING:
+    from env.books import Ledger
     from env.world import World
 
 GOOD_CLASSES = {"concentrate": (0,), "seg": (1,), "oxide": (2,), "metal": (3,), "swarf": (4,), "magnet": (5,)}
@@ -58,7 +59,7 @@ class Handler:
     def weekly(self, world: World, rule: Rule) -> None:
         """Called every week while in force, before orders are made."""
 
-    def settle(self, world: World, rule: Rule, ledger: Any) -> None:
+    def settle(self, world: World, rule: Rule, ledger: Ledger) -> None:
         """Book what the rule costs, at settlement."""
 
 
@@ -84,7 +85,11 @@ def goods_mask(world: World, names: list[str]) -> Bools:
 def knows_goods(world: World, names: list[str]) -> list[str]:
     """Names that are neither a good nor a class of goods."""
     st = world.structure
-    classes = set(st.good_stage) | {f"{s} {g}" for s, g in zip(st.good_stage, st.oxide_group, strict=True)} | {"all", "all goods"}
+    classes = (
+        set(st.good_stage)
+        | {f"{s} {g}" for s, g in zip(st.good_stage, st.oxide_group, strict=True)}
+        | {"all", "all goods"}
+    )
     return [n for n in names if n not in st.goods.index and n not in classes]
 
 

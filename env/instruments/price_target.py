@@ -26,7 +26,6 @@ class PriceTarget(Handler):
         st, s = world.structure, world.state
         if rule.terms.price_usd_per_kg <= 0.0:
             return
-        soe = np.array([k == "soe" for k in st.party_kind])
         rows = (st.s_good == st.goods.index[rule.terms.good]) & (st.s_node == node_of(world, rule.actor))
-        rows &= soe[st.holder_party[st.s_holder]]
+        rows &= st.derived.is_soe[st.derived.s_party]
         s.soe_cap[rows] = np.fmin(s.soe_cap[rows], rule.terms.price_usd_per_kg)

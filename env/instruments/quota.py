@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from env.axes import sums
 from env.calendar import WEEKS_PER_YEAR
 from env.instruments.base import Handler, Rule, goods_mask, node_of
 from env.world import Bools
@@ -45,7 +46,8 @@ class Quota(Handler):
         stages = {"mining": ("mine",), "smelting": ("separation_light", "separation_heavy")}.get(t.scope, ())
         here = st.site_node == node_of(world, rule.actor)
         legal = np.array([not st.sites.codes[i].startswith("MIN_CHN_UND") for i in range(len(st.sites))], dtype=bool)
-        return here & legal & np.array([x in stages for x in st.site_stage], dtype=bool)
+        right = np.array([x in stages for x in st.site_stage], dtype=bool)
+        return np.asarray(here & legal & right, dtype=np.bool_)
 
     def output(self, world: World, rule: Rule, out: Floats) -> None:
         """Share of the base rate the sites may run at."""
@@ -83,4 +85,4 @@ class Quota(Handler):
 def _base_rate(world: World) -> Floats:
     """Base throughput of every site (site,) kg a week."""
     st = world.structure
-    return np.bincount(st.r_site, weights=st.r_base_kg, minlength=len(st.sites))
+    return sums(st.r_site, st.r_base_kg, len(st.sites))

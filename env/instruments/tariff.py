@@ -23,4 +23,8 @@ class Tariff(Handler):
         """Add the rate on the lane."""
         if rule.terms.origin not in world.structure.nodes:
             return
-        out[goods_mask(world, rule.terms.goods), node_of(world, rule.actor), world.structure.nodes.index[rule.terms.origin]] += rule.terms.rate
+        out[
+            goods_mask(world, rule.terms.goods),
+            node_of(world, rule.actor),
+            world.structure.nodes.index[rule.terms.origin],
+        ] += rule.terms.rate

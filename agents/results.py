@@ -59,7 +59,9 @@ def _git() -> str:
     """Commit of the source tree, empty outside one."""
     try:
         here = Path(__file__).resolve().parent
-        run = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)  # noqa: S603, S607
+        run = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )  # noqa: S603, S607
     except (OSError, subprocess.SubprocessError):
         return ""
     return run.stdout.strip() if run.returncode == 0 else ""
@@ -125,7 +127,17 @@ def summary(game: Game) -> dict[str, Any]:
 
 
 def _plain(game: Game) -> list[dict[str, Any]]:
-    return [{"id": e["id"], "date": e["date"], "kind": e["kind"], "actors": e["actors"], "text": e["text"], "causes": e["causes"]} for e in game.world.record.events]
+    return [
+        {
+            "id": e["id"],
+            "date": e["date"],
+            "kind": e["kind"],
+            "actors": e["actors"],
+            "text": e["text"],
+            "causes": e["causes"],
+        }
+        for e in game.world.record.events
+    ]
 
 
 def _prices(game: Game) -> list[dict[str, Any]]:
@@ -133,7 +145,9 @@ def _prices(game: Game) -> list[dict[str, Any]]:
         return []
     frame = game.frame("prices")
     st = game.world.structure
-    goods = [(g, kinds) for g, kinds in SHOWN if g in st.goods] or [(g, ("domestic", "delivered")) for g in st.goods.codes[:6]]
+    goods = [(g, kinds) for g, kinds in SHOWN if g in st.goods] or [
+        (g, ("domestic", "delivered")) for g in st.goods.codes[:6]
+    ]
     rows = []
     for good, kinds in goods:
         hub = st.nodes.codes[int(st.hub[st.goods.index[good]])]
@@ -194,7 +208,11 @@ def _stoppages(game: Game) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str, str], list[int]] = {}
     for u, slot in enumerate(st.u_slot):
         holder = int(st.b_holder[slot])
-        key = (st.parties.codes[st.holder_party[holder]], st.end_uses.codes[st.u_end_use[u]], st.nodes.codes[st.holder_node[holder]])
+        key = (
+            st.parties.codes[st.holder_party[holder]],
+            st.end_uses.codes[st.u_end_use[u]],
+            st.nodes.codes[st.holder_node[holder]],
+        )
         groups.setdefault(key, []).append(u)
     rows = []
     for (party, end_use, place), cols in groups.items():

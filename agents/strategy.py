@@ -54,7 +54,9 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
     path = Path(name_or_path)
     if path.suffix != ".py" or not path.is_file():
         known = ", ".join(BUILT_IN)
-        raise InputError([Fault(str(name_or_path), None, "", "strategy", "no such strategy", f"use one of {known}, or a .py file")])
+        raise InputError(
+            [Fault(str(name_or_path), None, "", "strategy", "no such strategy", f"use one of {known}, or a .py file")]
+        )
     spec = importlib.util.spec_from_file_location(f"offtake_strategy_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError([Fault(str(path), None, "", "strategy", "cannot be read as Python", "check the file")])
@@ -62,12 +64,16 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise InputError([Fault(str(path), None, "", "strategy", f"fails on import: {error}", "make it import cleanly")]) from error
+        raise InputError(
+            [Fault(str(path), None, "", "strategy", f"fails on import: {error}", "make it import cleanly")]
+        ) from error
     if hasattr(module, "Strategy"):
         return module.Strategy()  # type: ignore[no-any-return]
     if hasattr(module, "decide"):
         return module
-    raise InputError([Fault(str(path), None, "", "strategy", "has neither decide() nor Strategy", "define decide(observation, rng)")])
+    raise InputError(
+        [Fault(str(path), None, "", "strategy", "has neither decide() nor Strategy", "define decide(observation, rng)")]
+    )
 
 
 def call(strategy: Strategy, observation: Observation, rng: np.random.Generator) -> list[Any]:
@@ -76,5 +82,7 @@ def call(strategy: Strategy, observation: Observation, rng: np.random.Generator)
     if commands is None:
         return []
     if not isinstance(commands, (list, tuple)):
-        raise TypeError(f"the strategy of {observation.party} returned {type(commands).__name__}, not a list of commands")
+        raise TypeError(
+            f"the strategy of {observation.party} returned {type(commands).__name__}, not a list of commands"
+        )
     return list(commands)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from env.axes import sums
 from env.calendar import is_quarter_start
@@ -196,7 +197,11 @@ def interest_and_credit(world: World, ledger: Ledger) -> None:
     st, s, p = world.structure, world.state, world.params
     private = st.derived.borrows
     rows = np.flatnonzero((s.debt > 0) & (s.restructuring <= 0))
-    ledger.pay(rows, OUTSIDE, s.debt[rows] * st.party_rate[rows] / 52.0, "interest", len(st.parties))
+    due = s.debt * st.party_rate / 52.0
+    ledger.pay(rows, OUTSIDE, due[rows], "interest", len(st.parties))
+    # while a firm without a running plant builds one, its lenders add the interest to the loan
+    builders = rows[_only_building(world)[rows]]
+    ledger.pay(OUTSIDE, builders, due[builders], "debt_drawn", len(st.parties), "capitalised interest")
     line = p["finance.credit_line"] * s.sales_year
     base_debt = s.sales_year * 0.6 + s.plant  # what lenders accept as a whole
     short = np.flatnonzero(private & (s.cash < 0) & (s.debt < base_debt + line) & (s.restructuring <= 0))
@@ -204,6 +209,17 @@ def interest_and_credit(world: World, ledger: Ledger) -> None:
     fixed = np.bincount(st.site_party, weights=st.fixed_cost_week * (s.site_on > 0), minlength=len(s.cash))
     month = CREDIT_WEEKS * (s.debt * st.party_rate / 52.0 + fixed)
     ledger.pay(OUTSIDE, short, np.minimum(month - s.cash, room)[short], "debt_drawn", len(st.parties))
+
+
+def _only_building(world: World) -> npt.NDArray[np.bool_]:
+    """Parties that own no running plant and no final use, but a project under way (P,)."""
+    st, s = world.structure, world.state
+    n = len(st.parties)
+    running = np.bincount(st.site_party, weights=s.site_on >= 1.0, minlength=n) > 0
+    uses = np.bincount(st.holder_party[st.b_holder[st.u_slot]], minlength=n) > 0
+    building = np.zeros(n, dtype=bool)
+    building[[p.owner for p in s.projects if p.stage in ("finance", "build", "commission")]] = True
+    return building & ~running & ~uses
 
 
 def support(world: World, ledger: Ledger) -> None:
@@ -218,7 +234,10 @@ def support(world: World, ledger: Ledger) -> None:
 def sponsor(world: World, ledger: Ledger) -> None:
     """Owners see a young plant through its ramp: equity covers the gap while its product earns more than it costs."""
     st, s = world.structure, world.state
-    ramping = ~np.isnan(s.ramp_from[:, 0]) & (s.site_on >= 1.0) & (s.week - s.ramp_from[:, 0] < SPONSOR_WEEKS)
+    # a plant that stands on its ramp at the start, or stays there in a still world, has owners behind it too
+    begun = np.where(np.isnan(s.ramp_from[:, 0]), s.week, s.ramp_from[:, 0])
+    young = st.site_young | ~np.isnan(s.ramp_from[:, 0])
+    ramping = young & (s.site_on >= 1.0) & (s.week - begun < SPONSOR_WEEKS)
     if not ramping.any():
         return
     earns = np.bincount(st.r_site, weights=np.maximum(s.margin, 0.0), minlength=len(st.sites)) > 0.0
@@ -226,7 +245,9 @@ def sponsor(world: World, ledger: Ledger) -> None:
     rows = owners[
         (s.cash[owners] < 0.0) & (s.restructuring[owners] <= 0) & (s.closed[owners] <= 0) & ~st.party_soft[owners]
     ]
-    ledger.pay(OUTSIDE, rows, -s.cash[rows], "equity", len(st.parties), "ramp-up")
+    fixed = np.bincount(st.site_party, weights=st.fixed_cost_week * (s.site_on > 0), minlength=len(s.cash))
+    need = CREDIT_WEEKS * (fixed + s.debt * st.party_rate / 52.0) - s.cash
+    ledger.pay(OUTSIDE, rows, need[rows], "equity", len(st.parties), "ramp-up")
 
 
 def defaults(world: World) -> list[int]:

@@ -364,8 +364,9 @@ def _opening_state(st: Structure) -> State:
     s.site_cost = st.variable_cost.copy()
     s.ramp_from = np.full((n_site, 4), np.nan)
     s.outage_left = np.zeros(n_site)
-    spot = np.array([x.spot_share for x in sites] + [1.0] * (n_h - n_site))
-    s.hold, s.order_scale = 1.0 - spot[st.s_holder], np.ones(n_b)
+    held = [[st.goods.index[g] for g in x.held_goods] for x in sites] + [[]] * (n_h - n_site)
+    s.hold = np.array([float(g in held[h]) for h, g in zip(st.s_holder, st.s_good, strict=True)])
+    s.order_scale = np.ones(n_b)
     s.manual_bid, s.manual_ask = np.zeros((n_b, 3)), np.zeros((n_s, 3))
     # steady flows
     s.flow, s.sales = np.zeros(n_s), np.zeros(n_s)
@@ -377,10 +378,12 @@ def _opening_state(st: Structure) -> State:
         for k in range(st.ri_ptr[r], st.ri_ptr[r + 1]):
             s.expected_use[st.buy_slot[holder, int(st.ri_good[k])]] += st.ri_coef[k] * s.plan[r]
     s.expected_use[st.u_slot] = st.u_base_kg
-    s.sales = s.flow.copy()
     s.soe_cap = np.full(n_s, np.nan)
     s.wants = sums(st.b_good, s.expected_use, n_g)
     total = np.bincount(st.s_good, weights=s.flow, minlength=n_g)
+    # of a surplus co-product only what is used sells
+    sold = np.clip(np.divide(s.wants, total, out=np.ones(n_g), where=total > 0), 0.0, 1.0)
+    s.sales = s.flow * np.where(st.stage_index == 2, sold, 1.0)[st.s_good]
     s.share = np.divide(s.flow, total[st.s_good], out=np.zeros(n_s), where=total[st.s_good] > 0)
     # target covers
     s.cover_target = np.zeros(n_b)

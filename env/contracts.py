@@ -99,6 +99,11 @@ class ContractTable:
         return np.divide(weeks, weight, out=np.zeros_like(weeks), where=weight > 0)
 
 
+def _opening(st: Structure, c: ContractSpec) -> bool:
+    """In force when the world begins."""
+    return week_index(st.spec.start, c.start) <= -st.spec.burn_in_weeks
+
+
 def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
     """Code and the other columns of a contract of the specification, up to `status`."""
     good = st.goods.index[c.good]
@@ -107,7 +112,12 @@ def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
     feed = st.good_stage[good] in ("concentrate", "seg", "swarf")
     rule = FIXED if c.price_rule == "fixed" else FORMULA if feed else INDEX
     start = week_index(st.spec.start, c.start)
-    end = FAR_WEEK if c.end >= date(2099, 1, 1) else week_index(st.spec.start, c.end)
+    # in a still world nothing runs out
+    end = (
+        FAR_WEEK
+        if c.end >= date(2099, 1, 1) or st.spec.constant_demand and c.rolling is False and _opening(st, c)
+        else week_index(st.spec.start, c.end)
+    )
     status = ACTIVE if start <= -st.spec.burn_in_weeks else PENDING
     terms = (
         seller, buyer, c.volume_t_per_year * 1e3 / 52, c.share_of_need, c.min_take_share, int(c.rolling),

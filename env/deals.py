@@ -9,6 +9,7 @@ from env import commands as c
 from env.calendar import first_week_from, week_index
 from env.contracts import ACTIVE, FIXED, FORMULA, INDEX, PENDING, find_slot
 from env.events import note
+from env.instruments import OfferFloor
 from env.policy import start_rule
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def _find(world: World, offer_id: str, to: str = "") -> Offer | None:
     """An offer by id; `from:PARTY` means the latest open one of that party to `to`."""
     sender = offer_id.removeprefix("from:")
     if sender != offer_id:
-        return next((o for o in reversed(world.state.mail) if o.sender == sender and o.to == to and o.status == "open"), None)
+        return next(
+            (o for o in reversed(world.state.mail) if o.sender == sender and o.to == to and o.status == "open"), None
+        )
     return next((o for o in world.state.mail if o.id == offer_id), None)
 
 
@@ -52,7 +55,7 @@ def lapse(world: World) -> None:
         s.mail = [o for o in s.mail if o.status == "open" or world.week - o.week < 52]
 
 
-def _post(world: World, actor: str, cmd: c.OfferContract | c.OfferFloor) -> None:
+def _post(world: World, actor: str, cmd: c.OfferContract | OfferFloor) -> None:
     number = world.state.next_ids.get("offer", 1)
     world.state.next_ids["offer"] = number + 1
     world.state.mail.append(Offer(f"O{number}", actor, cmd.to, cmd, world.week))
@@ -81,7 +84,7 @@ def offer(world: World, actor: str, cmd: c.OfferContract, text: str) -> str | No
     return None
 
 
-def offer_floor(world: World, actor: str, cmd: c.OfferFloor, text: str) -> str | None:
+def offer_floor(world: World, actor: str, cmd: OfferFloor, text: str) -> str | None:
     """Put a price floor on a seller's table."""
     st = world.structure
     if cmd.to not in st.parties.index:
@@ -101,7 +104,7 @@ def accept(world: World, actor: str, cmd: c.Accept, text: str) -> str | None:
     if found is None or found.status != "open" or found.to != actor:
         return f"no open offer {cmd.offer!r} to {actor}"
     found.status = "accepted"
-    if isinstance(found.terms, c.OfferFloor):
+    if isinstance(found.terms, OfferFloor):
         _sign_floor(world, found, text)
     else:
         _sign_offtake(world, found, text)
@@ -127,7 +130,7 @@ def withdraw(world: World, actor: str, cmd: c.Withdraw, text: str) -> str | None
 
 
 def _sign_floor(world: World, found: Offer, text: str) -> None:
-    t: c.OfferFloor = found.terms
+    t: OfferFloor = found.terms
     start = max(world.week, first_week_from(world.structure.spec.start, t.start))
     words = f"{found.sender} guarantees {t.to} {t.floor_usd_per_kg:g} USD/kg for {t.good} for {t.years:g} years"
     note(world, "floor", [found.sender, t.to], text or words, about=[f"good:{t.good}"], data=t.model_dump(mode="json"))
@@ -155,5 +158,7 @@ def _sign_offtake(world: World, found: Offer, text: str) -> None:
         end=start + int(t.years * 52), status=ACTIVE if start <= world.week else PENDING,
     )  # fmt: skip
     price = f"{t.price_usd_per_kg:g} USD/kg" if t.price_rule == "fixed" else f"index x {t.index_factor:g}"
-    words = f"{buyer} takes {t.tonnes_per_year:,.0f} t of {t.good} a year from {seller} for {t.years:g} years at {price}"
+    words = (
+        f"{buyer} takes {t.tonnes_per_year:,.0f} t of {t.good} a year from {seller} for {t.years:g} years at {price}"
+    )
     note(world, "offtake", [seller, buyer], text or words, about=[f"good:{t.good}"], data={"contract": f"C{number}"})

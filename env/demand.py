@@ -104,5 +104,5 @@ def desired_feed(world: World) -> Floats:
     new = 0.9 * s.site_nameplate * s.site_ramp / np.maximum(n_recipes, 1)
     want = np.where(fresh[st.r_site], new[st.r_site], own) * (s.site_on[st.r_site] >= 1.0)
     turnover = np.bincount(st.ro_recipe, weights=st.ro_coef * s.sale_price[st.ro_slot], minlength=len(st.r_site))
-    ratio = np.divide(s.margin, turnover, out=np.zeros_like(turnover), where=turnover > 0)
+    ratio = np.divide(s.margin - s.margin_base, turnover, out=np.zeros_like(turnover), where=turnover > 0)
     return want * np.clip(1.0 + 1.5 * np.minimum(ratio, 0.0), 0.3, 1.0)

@@ -216,6 +216,25 @@ class ElementRow(Sourced):
     seed_note: Text | None
 
 
+class GoodRow(Rated):
+    """One tradable good of the registry; its base price comes from a series of base_prices_2025.csv or stands here."""
+
+    code: Slug
+    name: Text
+    stage: Literal["concentrate", "seg", "oxide", "metal", "swarf", "magnet"]
+    group: Literal["light", "heavy", "mixed", "other"]
+    key: Text
+    composition: Text | None
+    price_series: Text | None
+    price_usd_per_kg: UsdKg | None
+    fob_usd_per_kg: UsdKg | None
+    payable_share: Share | None
+    surplus: Flag | None
+    steepness_scope: Text | None
+    ask_scope: Text | None
+    notes: Text | None
+
+
 class BasketRow(Rated):
     """One element of one ore basket: percent of TREO and recovery from concentrate to oxide."""
 
@@ -256,6 +275,7 @@ class SiteRow(Rated):
     feed_source: Text | None
     capex_usd_m: UsdMillion | None
     announced_start: When | None
+    held_goods: Text | None
     notes: Text | None
 
 
@@ -585,6 +605,7 @@ class Facts:
     countries: tuple[CountryRow, ...]
     market_nodes: tuple[NodeRow, ...]
     elements: tuple[ElementRow, ...]
+    goods: tuple[GoodRow, ...]
     baskets: tuple[BasketRow, ...]
     firms: tuple[FirmRow, ...]
     parties: tuple[PartyRow, ...]
@@ -635,6 +656,7 @@ TABLES: tuple[_Table, ...] = (
     _Table("countries", "countries.csv", CountryRow, ("iso3",)),
     _Table("market_nodes", "market_nodes.csv", NodeRow, ("iso3",)),
     _Table("elements", "elements.csv", ElementRow, ("symbol",)),
+    _Table("goods", "goods.csv", GoodRow, ("code",)),
     _Table("baskets", "baskets_2025.csv", BasketRow, ("basket_key", "element")),
     _Table("firms", "firms.csv", FirmRow, ("firm",)),
     _Table("parties", "parties.csv", PartyRow, ("slug",)),

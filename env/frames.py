@@ -139,17 +139,29 @@ def frame_contracts(
                 volume = tonnes * share
                 if volume <= 1e-6:
                     continue
-                name, end = NAMED.get((seller.party, good, destination), (f"K_{good.upper()}_{origin}_{destination}", None))
+                name, end = NAMED.get(
+                    (seller.party, good, destination), (f"K_{good.upper()}_{origin}_{destination}", None)
+                )
                 counter[name] += 1
                 contracts.append(
                     ContractSpec(
-                        code=name if counter[name] == 1 else f"{name}_{counter[name]}", seller=seller.party, buyer=buyer.party,
-                        good=good, seller_node=origin, buyer_node=destination, seller_holder=seller.holder,
-                        buyer_holder=buyer.holder, volume_t_per_year=volume, share_of_need=min(1.0, volume / buyer.total_t),
-                        rolling=end is None, start=burn_in_start, end=end or EVERGREEN,
+                        code=name if counter[name] == 1 else f"{name}_{counter[name]}",
+                        seller=seller.party,
+                        buyer=buyer.party,
+                        good=good,
+                        seller_node=origin,
+                        buyer_node=destination,
+                        seller_holder=seller.holder,
+                        buyer_holder=buyer.holder,
+                        volume_t_per_year=volume,
+                        share_of_need=min(1.0, volume / buyer.total_t),
+                        rolling=end is None,
+                        start=burn_in_start,
+                        end=end or EVERGREEN,
                         index_factor=outside.get(good, 1.0) if origin != "CHN" else 1.0,
                         index_lag_weeks=13 if stage == "magnet" or name == "K_NRE_BAOGANG" else 4,
-                        min_take_share=0.8, captive=captive,
+                        min_take_share=0.8,
+                        captive=captive,
                     )  # fmt: skip
                 )
     return contracts

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from env.world import World
 
 #: (share of the order, factor on the bid): all of it is wanted at the reference, a tenth more for each step below
-BUY_STEPS = np.array([[0.80, 1.15], [0.10, 1.04], [0.10, 1.00], [0.10, 0.97], [0.10, 0.93]])
-SELL_STEPS = np.array([[0.70, 0.75], [0.15, 0.96], [0.15, 1.00], [0.10, 1.03], [0.10, 1.07]])
+BUY_STEPS = np.array([[0.88, 1.12], [0.06, 1.03], [0.06, 1.00], [0.06, 0.98], [0.10, 0.94]])
+SELL_STEPS = np.array([[0.80, 0.80], [0.10, 0.97], [0.10, 1.00], [0.06, 1.02], [0.10, 1.06]])
 N_CLASS = len(CLASSES)
 PRICE_STEPS = 2.0**33  # of a price's binary part: ten significant digits
 

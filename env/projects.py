@@ -183,8 +183,8 @@ def advance(world: World, ledger: Ledger) -> list[tuple[str, Project]]:
     """One week of all projects.  Returns (what happened, project) for the news."""
     s = world.state
     happened: list[tuple[str, Project]] = []
-    if world.week < 0:
-        return happened  # plans of 2025 do not move during burn-in
+    if world.week < 0 or world.structure.spec.constant_demand:
+        return happened  # plans of 2025 do not move during burn-in, nor in a still world
     for project in s.projects:
         if project.stage in ("ramp", "cancelled"):
             continue
@@ -250,8 +250,28 @@ def _open(world: World, project: Project) -> None:
     top = FAILED_RAMP if stream(world.seed, "ramp", project.id).random() < fail else FULL_RAMP
     s.site_on[i] = 1.0
     s.ramp_from[i] = (world.week, t50, max(t50 / 4.0, 4.0), top)
+    _own_feed(world, i)
     s.site_recovery[i] = 1.0 - p["knowhow.recovery_penalty"] * (1.0 - k) * (st.site_stage[i] != "magnet")
     s.site_cost[i] = st.variable_cost[i] * (1.0 + (p["knowhow.cost_penalty"] - 1.0) * (1.0 - k) * 0.5)
+
+
+def _own_feed(world: World, site: int) -> None:
+    """A new plant takes what its own firm makes: programme contracts inside the firm, at transfer."""
+    st, s = world.structure, world.state
+    party = st.site_party[site]
+    for (holder, good), buyer in st.buy_slot.items():
+        if holder != site:
+            continue
+        for (other, made), seller in st.sell_slot.items():
+            mine = made == good and other != site and st.holder_party[other] == party and st.holder_site[other] >= 0
+            if mine and st.lane_open[good, st.holder_node[other], st.site_node[site]]:
+                number = s.next_ids["contract"]
+                s.next_ids["contract"] = number + 1
+                s.contracts.add(
+                    f"C{number}", seller_slot=seller, buyer_slot=buyer, kg=float(s.site_nameplate[site]), share=1.0, min_take=0.0,
+                    rolling=1, captive=1, rule=1, factor=1.0, lag=4.0, index_mean=s.ref_origin[good, st.hub[good]],
+                    signed=world.week, start=world.week, end=10**6, status=1,
+                )  # fmt: skip
 
 
 def learn(world: World, started: np.ndarray) -> None:

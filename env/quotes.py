@@ -78,10 +78,13 @@ def opening_prices(world: World) -> None:
     s.sale_price = s.ref_origin[st.s_good, st.s_node].copy()
     c = s.contracts
     if len(c):
-        # sellers with programme contracts expect the programme price
-        top = np.zeros(len(s.sale_price))
-        np.maximum.at(top, c.seller_slot[c.captive == 1], (c.factor * c.index_mean)[c.captive == 1])
-        s.sale_price = np.maximum(s.sale_price, top)
+        # sellers expect their contract price on what is under contract, the going price on the rest
+        price = c.factor * c.index_mean
+        kg = np.bincount(c.seller_slot, weights=c.kg, minlength=len(s.flow))
+        mean = np.bincount(c.seller_slot, weights=c.kg * price, minlength=len(s.flow))
+        bound = np.clip(np.divide(kg, s.flow, out=np.zeros_like(kg), where=s.flow > 0), 0.0, 1.0)
+        mean = np.divide(mean, kg, out=np.zeros_like(mean), where=kg > 0)
+        s.sale_price = np.where(kg > 0, bound * mean + (1.0 - bound) * s.sale_price, s.sale_price)
     s.hub_history = np.repeat(base[None, :], 9, axis=0)
     s.year_mean = base.copy()
     s.long_mean = s.ref_dest.copy()
@@ -208,8 +211,10 @@ def update_references(world: World, price_origin: Floats, price_dest: Floats, so
     fund_dest = fundamental_dest(world, s.fundamental)
     fund_origin = fundamental_origin(world, fund_dest, s.fundamental)
     limit = p["buyers.reference_speed"] + p["buyers.alarm_speed"] * s.alarm
-    weight = 1.0 / p["buyers.reference_weeks"]
-    w = p["buyers.fundamental_weight"]
+    weight = 2.0 / (p["buyers.reference_weeks"] + 1.0)  # an exponential mean as old as a plain one of that many weeks
+    # feed is priced by formula, so its references follow the formula first
+    feed = np.isin(st.stage_index, (0, 1, 4))
+    w = np.where(feed, p["buyers.formula_weight"], p["buyers.fundamental_weight"])[:, None]
     # at home the price of home deals leads, not what the last lot abroad fetched
     g = np.arange(len(st.goods))
     price_origin = price_origin.copy()

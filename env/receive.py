@@ -12,8 +12,7 @@ from env import commands as c
 from env import deals, projects
 from env.contracts import ACTIVE, TERMINATED
 from env.events import note
-from env.instruments.base import goods_mask, knows_goods
-from env.instruments.stockpile import slot_of
+from env.instruments import HANDLERS
 from env.policy import start_rule
 from env.roles import MAY, MOST_COMMANDS_A_WEEK
 
@@ -99,12 +98,6 @@ def _good(world: World, code: str) -> int:
     return world.structure.goods.index[code]
 
 
-def _goods(world: World, names: list[str]) -> None:
-    unknown = knows_goods(world, names)
-    if unknown:
-        raise Refused(f"unknown good or class {unknown[0]!r}")
-
-
 def _node(world: World, code: str) -> int:
     if code not in world.structure.nodes.index:
         raise Refused(f"unknown market node {code!r}")
@@ -131,90 +124,18 @@ def _own_project(world: World, actor: str, code: str) -> projects.Project:
 
 
 # ---- what each command does -----------------------------------------------------------------------------
-def _rule(world: World, actor: str, cmd: Any, text: str, about: list[str], words: str) -> None:
-    target = getattr(cmd, "origin", None) or getattr(cmd, "destination", None) or ""
-    note(world, cmd.kind, [actor], text or words, about=about, data=cmd.model_dump(mode="json", exclude_none=True), target=target)
+def _rule(world: World, actor: str, cmd: Any, text: str) -> None:
+    """Put a policy instrument in force: its handler checks, announces and words it."""
+    handler = HANDLERS[cmd.kind]
+    reason = handler.refuse(world, actor, cmd)
+    if reason:
+        raise Refused(reason)
+    note(
+        world, cmd.kind, [actor], text or handler.words(actor, cmd), about=handler.about(world, cmd),
+        data=cmd.model_dump(mode="json", exclude_none=True), target=handler.target(cmd),
+    )  # fmt: skip
+    handler.announced(world, actor, cmd)
     start_rule(world, actor, cmd, world.week, getattr(cmd, "weeks", None))
-
-
-def _topics(world: World, names: list[str]) -> list[str]:
-    mask = goods_mask(world, names)
-    return [f"good:{g}" for g, hit in zip(world.structure.goods.codes, mask, strict=True) if hit]
-
-
-def _set_tariff(world: World, actor: str, cmd: c.SetTariff, text: str) -> None:
-    _goods(world, cmd.goods)
-    _node(world, cmd.origin)
-    _rule(world, actor, cmd, text, _topics(world, cmd.goods), f"{actor}: tariff {cmd.rate:.0%} on {', '.join(cmd.goods)} from {cmd.origin}")
-    if cmd.rate > 0.05:
-        _alarm_trade(world, cmd.goods, cmd.origin, min(0.3, cmd.rate))
-
-
-def _alarm_trade(world: World, goods: list[str], place: str, size: float) -> None:
-    """News of trade conflict makes buyers outside a place fear for their supply from it."""
-    mask = goods_mask(world, goods)
-    others = np.ones(len(world.structure.nodes), dtype=bool)
-    others[world.structure.nodes.index[place]] = False
-    risk = world.state.risk
-    risk[np.ix_(mask, others)] = np.minimum(1.0, np.maximum(risk[np.ix_(mask, others)], size))
-
-
-def _set_duty(world: World, actor: str, cmd: c.SetDuty, text: str) -> None:
-    _goods(world, cmd.goods)
-    _rule(world, actor, cmd, text, _topics(world, cmd.goods), f"{actor}: export duty {cmd.rate:.0%} on {', '.join(cmd.goods)}")
-
-
-def _set_quota(world: World, actor: str, cmd: c.SetQuota, text: str) -> None:
-    _goods(world, cmd.goods)
-    if cmd.destination:
-        _node(world, cmd.destination)
-    for code in cmd.sites:
-        if code not in world.structure.sites.index:
-            raise Refused(f"unknown site {code!r}")
-        site_node = world.structure.site_node[world.structure.sites.index[code]]
-        if site_node != world.structure.party_node[world.structure.parties.index[actor]]:
-            raise Refused(f"site {code} is not in the jurisdiction of {actor}")
-    if cmd.scope == "export" and cmd.sites:
-        raise Refused("an export quota names goods, not sites")
-    _rule(world, actor, cmd, text, _topics(world, cmd.goods or ["all"]), f"{actor}: {cmd.scope} quota {cmd.tonnes_per_year:,.0f} t a year")
-
-
-def _embargo(world: World, actor: str, cmd: c.Embargo, text: str) -> None:
-    _goods(world, cmd.goods)
-    if cmd.destination:
-        _node(world, cmd.destination)
-    what = "lifts the embargo on" if cmd.lift else "stops exports to"
-    _rule(world, actor, cmd, text, _topics(world, cmd.goods), f"{actor} {what} {cmd.destination or 'all places'}")
-
-
-def _set_control_list(world: World, actor: str, cmd: c.SetControlList, text: str) -> None:
-    known = {e for g in world.structure.spec.goods for e in g.elements}
-    unknown = [e for e in cmd.elements if e not in known]
-    if unknown:
-        raise Refused(f"unknown element {unknown[0]!r} (known: {', '.join(sorted(known))})")
-    goods = [g.code for g in world.structure.spec.goods if any(e in cmd.elements for e in g.elements)]
-    _rule(world, actor, cmd, text, [f"good:{g}" for g in goods], f"{actor}: export licences for {', '.join(cmd.elements) or 'nothing'}")
-
-
-def _set_licence_dial(world: World, actor: str, cmd: c.SetLicenceDial, text: str) -> None:
-    if cmd.destination != "ALL":
-        _node(world, cmd.destination)
-    words = f"{actor}: licence office at {cmd.share:.0%} for {cmd.destination} ({cmd.end_use_class})"
-    _rule(world, actor, cmd, text, [], words)
-
-
-def _stockpile(world: World, actor: str, cmd: c.StockpileBuy | c.StockpileRelease, text: str) -> None:
-    _good(world, cmd.good)
-    sells = isinstance(cmd, c.StockpileRelease)
-    if slot_of(world, actor, cmd.good, sells=sells) < 0:
-        raise Refused(f"{actor} keeps no store of {cmd.good}")
-    verb = "releases" if sells else "buys"
-    _rule(world, actor, cmd, text, [f"good:{cmd.good}"], f"{actor} {verb} {cmd.tonnes_per_week:g} t of {cmd.good} a week for its stockpile")
-
-
-def _set_price_target(world: World, actor: str, cmd: c.SetPriceTarget, text: str) -> None:
-    _good(world, cmd.good)
-    _rule(world, actor, cmd, text, [f"good:{cmd.good}"], f"{actor}: state enterprises ask at most {cmd.price_usd_per_kg:g} USD/kg for {cmd.good}")
 
 
 def _plan_output(world: World, actor: str, cmd: c.PlanOutput, text: str) -> None:
@@ -304,7 +225,13 @@ def _advance_project(world: World, actor: str, cmd: c.AdvanceProject, text: str)
     if project.stage != "finance" or project.decided:
         raise Refused(f"project {cmd.project} has no decision due (stage {project.stage})")
     project.decided = True
-    note(world, "fid", [actor], text or f"{actor} takes the investment decision on {project.id}", data={"project": project.id})
+    note(
+        world,
+        "fid",
+        [actor],
+        text or f"{actor} takes the investment decision on {project.id}",
+        data={"project": project.id},
+    )
 
 
 def _cancel_project(world: World, actor: str, cmd: c.CancelProject, text: str) -> None:
@@ -342,11 +269,9 @@ def _deal(function: Callable[..., str | None]) -> Callable[..., None]:
 
 
 EXECUTE: dict[type[Any], Callable[..., None]] = {
-    c.SetTariff: _set_tariff, c.SetDuty: _set_duty, c.SetQuota: _set_quota, c.Embargo: _embargo,
-    c.SetControlList: _set_control_list, c.SetLicenceDial: _set_licence_dial, c.StockpileBuy: _stockpile,
-    c.StockpileRelease: _stockpile, c.SetPriceTarget: _set_price_target, c.PlanOutput: _plan_output,
-    c.SetOrder: _set_order, c.Hold: _hold, c.Idle: _idle, c.Restart: _restart, c.StartProject: _start_project,
-    c.AdvanceProject: _advance_project, c.CancelProject: _cancel_project, c.Terminate: _terminate,
-    c.OfferContract: _deal(deals.offer), c.OfferFloor: _deal(deals.offer_floor), c.Accept: _deal(deals.accept),
-    c.Reject: _deal(deals.reject), c.Withdraw: _deal(deals.withdraw),
+    **{handler.terms: _rule for handler in HANDLERS.values() if not handler.offered},
+    **{handler.terms: _deal(deals.offer_floor) for handler in HANDLERS.values() if handler.offered},
+    c.PlanOutput: _plan_output, c.SetOrder: _set_order, c.Hold: _hold, c.Idle: _idle, c.Restart: _restart,
+    c.StartProject: _start_project, c.AdvanceProject: _advance_project, c.CancelProject: _cancel_project, c.Terminate: _terminate,
+    c.OfferContract: _deal(deals.offer), c.Accept: _deal(deals.accept), c.Reject: _deal(deals.reject), c.Withdraw: _deal(deals.withdraw),
 }  # fmt: skip

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from env.instruments import HANDLERS
+
 DEALS = ("offer", "accept", "reject", "withdraw", "terminate")
-FIRM = ("plan_output", "set_order", "hold", "idle", "restart", "start_project", "advance_project", "cancel_project", *DEALS)
-STATE = (
-    "set_tariff", "set_duty", "set_quota", "embargo", "set_control_list", "set_licence_dial", "set_price_target",
-    "stockpile_buy", "stockpile_release", "offer_floor", *DEALS,
-)  # fmt: skip
-DEFENCE = ("stockpile_buy", "stockpile_release", "offer_floor", *DEALS)
+FIRM = (
+    "plan_output",
+    "set_order",
+    "hold",
+    "idle",
+    "restart",
+    "start_project",
+    "advance_project",
+    "cancel_project",
+    *DEALS,
+)
 BUYER = ("set_order", *DEALS)
 
+
+def _policy(kind: str) -> tuple[str, ...]:
+    """Instruments a kind of party may use, as their handlers say."""
+    return tuple(name for name, handler in HANDLERS.items() if kind in handler.sent_by)
+
+
 MAY: dict[str, tuple[str, ...]] = {
-    "state": STATE,
+    "state": (*_policy("state"), *DEALS),
     "soe": FIRM,
     "producer": FIRM,
     "aggregate": FIRM,
     "oem": BUYER,
-    "defence": DEFENCE,
-    "agency": DEFENCE,
+    "defence": (*_policy("defence"), *DEALS),
+    "agency": (*_policy("agency"), *DEALS),
     "trader": BUYER,
     "lender": (),
     "outside": (),

@@ -22,9 +22,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 PlaceCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 GoodStage = Literal["concentrate", "seg", "oxide", "metal", "swarf", "magnet"]
-SiteStage = Literal[
-    "mine", "separation_light", "separation_heavy", "metal", "magnet", "recycling", "byproduct"
-]
+SiteStage = Literal["mine", "separation_light", "separation_heavy", "metal", "magnet", "recycling", "byproduct"]
 PartyKind = Literal["state", "soe", "producer", "oem", "defence", "agency", "trader", "lender", "aggregate"]
 UserClass = Literal["civil", "dual", "defence"]
 
@@ -105,7 +103,7 @@ class SiteSpec(Row):
     """A plant or mine.  Throughput counts in `nameplate_t`'s unit (TREO mined or treated, metal or magnets made).
 
     `response` says which elasticity moves the output of a mine with its price: firm, clay, or loose (undocumented
-    ore, old magnets, by-products); `spot_share` 0 means it sells under contract only.
+    ore, old magnets, by-products).  `held_goods` it sells under contract only: what nobody has signed for stays in its store.
     """
 
     code: str
@@ -120,7 +118,7 @@ class SiteSpec(Row):
     fixed_cost_usd_per_year: NonNegative = 0.0
     lag_weeks: Annotated[int, Field(ge=0, le=9)] = 0
     response: Literal["firm", "clay", "loose"] = "firm"
-    spot_share: Share = 1.0
+    held_goods: list[Slug] = Field(default_factory=list)
     recipes: list[RecipeSpec] = Field(default_factory=list)
     feed_firm: Slug | None = None
     capex_usd: NonNegative = 0.0

@@ -71,7 +71,13 @@ def targets() -> dict[str, Row]:
     means: dict[str, list[float]] = {}
     for row in load_facts().base_prices:
         code = _good_code(row.good)
-        if row.node == "CHN" and row.tier == "domestic ex VAT" and row.month >= "2025-01" and code and code not in DATED_PRICES:
+        if (
+            row.node == "CHN"
+            and row.tier == "domestic ex VAT"
+            and row.month >= "2025-01"
+            and code
+            and code not in DATED_PRICES
+        ):
             means.setdefault(code, []).append(row.price_usd_per_kg)
     for code, values in means.items():
         mean = sum(values) / len(values)
@@ -84,7 +90,12 @@ def measure(seed: int, rows: dict[str, Row]) -> None:
     game = Game("baseline", seed=seed, tables=["prices", "shares", "flows", "process"])
     game.run(until=QUARTER_END)
     shares, prices, flows, process = (game.frame(t) for t in ("shares", "prices", "flows", "process"))
-    for key, stage, group in (("mining", "mining", "all"), ("separation", "separation", "all"), ("heavy", "separation", "heavy"), ("magnets", "magnet", "all")):
+    for key, stage, group in (
+        ("mining", "mining", "all"),
+        ("separation", "separation", "all"),
+        ("heavy", "separation", "heavy"),
+        ("magnets", "magnet", "all"),
+    ):
         part = shares[(shares["stage"] == stage) & (shares["group"] == group)]
         rows[f"share {key}"].values.append(float(part[part["place"] == "CHN"]["tonnes"].sum() / part["tonnes"].sum()))
     prices["month"] = pd.to_datetime(prices["date"]).dt.strftime("%Y-%m")
@@ -92,7 +103,11 @@ def measure(seed: int, rows: dict[str, Row]) -> None:
     for key, row in rows.items():
         if key.startswith("price "):
             row.values.append(float(home.get(key.removeprefix("price "), float("nan"))))
-    fob = prices[(prices["good"] == "ndpr_oxide") & (prices["kind"] == "fob") & (prices["place"] == "CHN")].groupby("month")["price_usd_kg"].mean()
+    fob = (
+        prices[(prices["good"] == "ndpr_oxide") & (prices["kind"] == "fob") & (prices["place"] == "CHN")]
+        .groupby("month")["price_usd_kg"]
+        .mean()
+    )
     for month in ND_FOB:
         rows[f"fob {month}"].values.append(float(fob[month]) * ND_FACTOR)
     shipped = pd.to_datetime(flows["date_shipped"])

@@ -50,15 +50,32 @@ def play(tables: Path) -> Game:
 
 def test_a_firm_and_its_plant_are_rows(tables: Path) -> None:
     add_row(tables / "firms.csv", {"firm": "Ningbo Yunsheng"}, firm="New Magnets")
-    add_row(tables / "parties.csv", {"firm": "Ningbo Yunsheng"}, firm="New Magnets", slug="new_magnets", name="New Magnets")
-    add_row(tables / "sites.csv", {"site_id": "MAG_KOR"}, site_id="MAG_KOR_NEW", firm="New Magnets", nameplate_t=900, out_2024_t=0)
+    add_row(
+        tables / "parties.csv", {"firm": "Ningbo Yunsheng"}, firm="New Magnets", slug="new_magnets", name="New Magnets"
+    )
+    add_row(
+        tables / "sites.csv",
+        {"site_id": "MAG_KOR"},
+        site_id="MAG_KOR_NEW",
+        firm="New Magnets",
+        nameplate_t=900,
+        out_2024_t=0,
+    )
     game = play(tables)
     assert "new_magnets" in game.world.structure.parties
     assert "MAG_KOR_NEW" in game.world.structure.sites
 
 
 def test_a_good_is_a_row(tables: Path) -> None:
-    add_row(tables / "goods.csv", {"code": "magnet_uh"}, code="magnet_eh", name="NdFeB magnet EH", key="EH", price_usd_per_kg=95, fob_usd_per_kg=103)
+    add_row(
+        tables / "goods.csv",
+        {"code": "magnet_uh"},
+        code="magnet_eh",
+        name="NdFeB magnet EH",
+        key="EH",
+        price_usd_per_kg=95,
+        fob_usd_per_kg=103,
+    )
     game = play(tables)
     st = game.world.structure
     assert "magnet_eh" in st.goods
@@ -119,7 +136,7 @@ class Levy(Handler):
         parties = world.structure.parties.index
         ledger.one(parties[rule.terms.payer], parties[rule.actor], rule.terms.usd_per_week, "penalty", rule.id)
 '''
-SCRIPT = '''
+SCRIPT = """
 from agents import Game
 game = Game("two_elements_one_ore", seed=1)
 party = next(p.code for p in game.spec.parties if p.kind in ("producer", "soe"))
@@ -133,7 +150,7 @@ game.run(until="2025-02-24")
 paid = game.frame("payments")
 assert paid[paid["reason"] == "penalty"]["usd"].sum() == 8000.0, paid
 print("ok")
-'''
+"""
 
 
 def test_an_instrument_is_one_file_and_one_line(tmp_path: Path) -> None:
@@ -142,10 +159,15 @@ def test_an_instrument_is_one_file_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "env" / "instruments" / "levy.py").write_text(INSTRUMENT, encoding="utf-8")
     listing = tmp_path / "env" / "instruments" / "__init__.py"
     text = listing.read_text(encoding="utf-8")
-    text = text.replace("from env.instruments.base import", "from env.instruments.levy import Levy\nfrom env.instruments.base import", 1)
+    text = text.replace(
+        "from env.instruments.base import", "from env.instruments.levy import Levy\nfrom env.instruments.base import", 1
+    )
     listing.write_text(text.replace("        Tariff(),\n", "        Tariff(),\n        Levy(),\n", 1), encoding="utf-8")
     scenario = tmp_path / "env" / "scenarios" / "two_elements_one_ore.toml"
-    scenario.write_text(scenario.read_text(encoding="utf-8") + '\n[[parties]]\ncode = "chn"\nkind = "state"\nplace = "CHN"\n', encoding="utf-8")
+    scenario.write_text(
+        scenario.read_text(encoding="utf-8") + '\n[[parties]]\ncode = "chn"\nkind = "state"\nplace = "CHN"\n',
+        encoding="utf-8",
+    )
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_DISABLE_JIT": "1"},

@@ -26,8 +26,8 @@ COLUMNS = {
     "prices": "date good place kind price_usd_kg tax_basis vat_rate volume_t",
     "shares": "date stage group place tonnes share",
     "dependence": "date place good import_reliance on_china cover_weeks",
-    "flows": "date_shipped date_arrived good origin destination seller buyer tonnes price_usd_kg contract_id licence_id "
-    "duty_usd grey",
+    "flows": "date_shipped date_arrived good origin destination seller buyer tonnes price_usd_kg contract_id "
+    "licence_id duty_usd grey",
     "stocks": "date holder place good kind tonnes",
     "process": "date holder place site stage deposit batch good tonnes contained_reo_t loss_t",
     "use": "date end_use place buyer good wanted_t used_t lines_stopped output_lost_usd",

@@ -60,7 +60,14 @@ def test_margin_keeper_restarts_when_it_pays() -> None:
 
 def test_investment_decision_follows_value() -> None:
     keeper = load_strategy("margin_keeper")
-    project = {"id": "P", "stage": "finance", "decision_due": True, "budget_usd": 1e8, "spent_usd": 0.0, "tonnes_per_year": 2000.0}
+    project = {
+        "id": "P",
+        "stage": "finance",
+        "decision_due": True,
+        "budget_usd": 1e8,
+        "spent_usd": 0.0,
+        "tonnes_per_year": 2000.0,
+    }
     rich = site(running=False, margin_now_usd_per_kg=30.0, project=project)
     poor = site(running=False, margin_now_usd_per_kg=1.0, project=project)
     assert [c.kind for c in keeper.decide(view(sites=[rich]), RNG)] == ["advance_project"]
@@ -91,8 +98,15 @@ def test_china_eases_in_peace_and_tightens_for_those_who_raised_tariffs() -> Non
     peace = view(party="chn", policy=rules)
     (eased,) = [c for c in MarketPower().decide(peace, RNG) if c.kind == "set_licence_dial"]
     assert eased.share > 0.5
-    war = view(party="chn", policy=rules, news=[{"kind": "tariff", "actors": ["usa"], "target": "CHN", "week": 70, "text": ""}])
-    shares = [c.share for s in range(40) for c in MarketPower().decide(war, np.random.default_rng(s)) if c.kind == "set_licence_dial"]
+    war = view(
+        party="chn", policy=rules, news=[{"kind": "tariff", "actors": ["usa"], "target": "CHN", "week": 70, "text": ""}]
+    )
+    shares = [
+        c.share
+        for s in range(40)
+        for c in MarketPower().decide(war, np.random.default_rng(s))
+        if c.kind == "set_licence_dial"
+    ]
     assert min(shares) < 0.5
 
 
@@ -100,12 +114,17 @@ def test_zero_weights_mean_no_action() -> None:
     quiet = MarketPower(Doctrine(leverage=0.0, stockpile_t_per_week=0.0))
     rules = [{"rule": "R1", "kind": "set_control_list", "actor": "chn", "start_week": 0, "terms": {"elements": ["Dy"]}}]
     history = {"ndpr_oxide": {"domestic_year_mean": 50.0}}
-    assert quiet.decide(view(party="chn", policy=rules, history=history, quotes={"ndpr_oxide": {"domestic": 90.0}}), RNG) == []
+    assert (
+        quiet.decide(view(party="chn", policy=rules, history=history, quotes={"ndpr_oxide": {"domestic": 90.0}}), RNG)
+        == []
+    )
 
 
 def test_a_strategy_file_plays_a_seat_and_a_bad_one_is_named(tmp_path: Any) -> None:
     good = tmp_path / "frugal.py"
-    good.write_text("def decide(observation, rng):\n    return [{'kind': 'set_order', 'good': 'ndpr_oxide', 'rule': 'cover', 'cover_weeks': 2}]\n")
+    good.write_text(
+        "def decide(observation, rng):\n    return [{'kind': 'set_order', 'good': 'ndpr_oxide', 'rule': 'cover', 'cover_weeks': 2}]\n"
+    )
     game = Game("one_mine_one_buyer", strategies={"maker": str(good)})
     game.run(until="2025-06-30")
     own = [c for c in game.world.record.commands if c["actor"] == "maker"]

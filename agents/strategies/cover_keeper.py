@@ -18,7 +18,12 @@ MOST_PREMIUM = 0.3
 class Strategy:
     """Default of OEM buyers."""
 
-    card = Card("cover_keeper", ("oem",), "raises target cover with perceived risk, signs offtakes within its premium", "initial_state cover rows; priors risk_response")
+    card = Card(
+        "cover_keeper",
+        ("oem",),
+        "raises target cover with perceived risk, signs offtakes within its premium",
+        "initial_state cover rows; priors risk_response",
+    )
 
     def decide(self, observation: Observation, rng: np.random.Generator) -> list[Any]:
         """One standing order a good, changed only when it would change by a tenth."""
@@ -44,5 +49,9 @@ class Strategy:
         terms = mail["terms"]
         quote = observation.quotes[terms["good"]]
         market = quote["delivered"] or quote["domestic"] or 0.0
-        price = terms["price_usd_per_kg"] if terms["price_rule"] == "fixed" else terms["index_factor"] * (quote["domestic"] or 0.0)
+        price = (
+            terms["price_usd_per_kg"]
+            if terms["price_rule"] == "fixed"
+            else terms["index_factor"] * (quote["domestic"] or 0.0)
+        )
         return Accept(offer=mail["offer"]) if price <= (1.0 + MOST_PREMIUM) * market else Reject(offer=mail["offer"])

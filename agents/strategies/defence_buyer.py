@@ -21,12 +21,19 @@ PANIC = 1.5
 class Strategy:
     """Default of defence and resource agencies."""
 
-    card = Card("defence_buyer", ("defence", "agency"), "buys its programme after controls or embargoes, never at panic prices", "systems B4, B10")
+    card = Card(
+        "defence_buyer",
+        ("defence", "agency"),
+        "buys its programme after controls or embargoes, never at panic prices",
+        "systems B4, B10",
+    )
 
     def decide(self, observation: Observation, rng: np.random.Generator) -> list[Any]:
         """Renew the quarter's programme."""
         unsafe = any(n["kind"] in ("set_control_list", "embargo", "set_quota") for n in observation.news)
-        controls = any(r["kind"] in ("set_control_list", "embargo") and r["actor"] != observation.party for r in observation.policy)
+        controls = any(
+            r["kind"] in ("set_control_list", "embargo") and r["actor"] != observation.party for r in observation.policy
+        )
         if not (unsafe or controls):
             return []
         commands: list[Any] = []
@@ -34,5 +41,7 @@ class Strategy:
             quote = observation.quotes.get(good, {}).get("domestic")
             mean = observation.history.get(good, {}).get("domestic_year_mean", 0.0)
             if quote and quote < PANIC * mean:
-                commands.append(StockpileBuy(good=good, tonnes_per_week=tonnes, limit_usd_per_kg=round(quote * 1.35, 4), weeks=13))
+                commands.append(
+                    StockpileBuy(good=good, tonnes_per_week=tonnes, limit_usd_per_kg=round(quote * 1.35, 4), weeks=13)
+                )
         return commands

@@ -24,7 +24,12 @@ class Doctrine:
 class Strategy:
     """Importers depend on what they would punish: most do nothing by themselves in this version."""
 
-    card = Card("import_dependent", ("state",), "a large market answers an embargo with a tariff on magnets; small ones wait", "systems B1")
+    card = Card(
+        "import_dependent",
+        ("state",),
+        "a large market answers an embargo with a tariff on magnets; small ones wait",
+        "systems B1",
+    )
 
     def __init__(self, doctrine: Doctrine | None = None) -> None:
         self.doctrine = doctrine or Doctrine()

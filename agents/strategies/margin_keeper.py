@@ -21,7 +21,11 @@ TOO_MUCH_ORE_WEEKS, ENOUGH_ORE_WEEKS, LEAST_MINING = 104.0, 26.0, 0.4
 class Strategy:
     """Default of producers and of aggregates."""
 
-    card = Card("margin_keeper", ("producer", "aggregate", "soe"), "keeps plants that cover variable cost, builds what clears its hurdle")
+    card = Card(
+        "margin_keeper",
+        ("producer", "aggregate", "soe"),
+        "keeps plants that cover variable cost, builds what clears its hurdle",
+    )
     hurdle = 0.12
     expands = True
 
@@ -45,7 +49,12 @@ class Strategy:
         if site["running"] and gap < -DEEP_LOSS and cash < LEAST_RUNWAY_WEEKS * weekly_fixed:
             return [Idle(site=site["site"])]
         idle = not site["running"] and not site["restarting"]
-        if idle and site["ramp"] > 0 and site["margin_now_usd_per_kg"] / turnover > GOOD_MARGIN and cash > LEAST_RUNWAY_WEEKS * weekly_fixed:
+        if (
+            idle
+            and site["ramp"] > 0
+            and site["margin_now_usd_per_kg"] / turnover > GOOD_MARGIN
+            and cash > LEAST_RUNWAY_WEEKS * weekly_fixed
+        ):
             return [Restart(site=site["site"])]
         if site["stage"] == "mine" and site["running"]:  # ore nobody takes is not dug for ever
             if site["stock_weeks"] > TOO_MUCH_ORE_WEEKS and site["capability_t_per_week"] > 0:
@@ -60,7 +69,12 @@ class Strategy:
     def wants_more(self, site: dict[str, Any], turnover: float) -> bool:
         """A plant that is full and earns well is made larger."""
         full = site["throughput_t_per_week"] * 52 > WELL_USED * site["nameplate_t"] and site["stage"] != "byproduct"
-        return bool(full and site["margin_usd_per_kg"] / turnover > GOOD_MARGIN and site["ramp"] >= 0.9 and site["nameplate_t"] > 0)
+        return bool(
+            full
+            and site["margin_usd_per_kg"] / turnover > GOOD_MARGIN
+            and site["ramp"] >= 0.9
+            and site["nameplate_t"] > 0
+        )
 
     def decide_project(self, observation: Observation, site: dict[str, Any]) -> list[Any]:
         """Final investment decision: yes when the value is positive, no when it is hopeless."""
@@ -79,7 +93,11 @@ class Strategy:
         """Margin a kg at going prices, lifted by a price floor where one is in force for what the site makes."""
         margin = float(site["margin_now_usd_per_kg"])
         for rule in observation.policy:
-            if rule["kind"] == "offer_floor" and rule["terms"]["to"] == observation.party and site["stage"].startswith("separation"):
+            if (
+                rule["kind"] == "offer_floor"
+                and rule["terms"]["to"] == observation.party
+                and site["stage"].startswith("separation")
+            ):
                 quote = observation.quotes[rule["terms"]["good"]]["domestic"] or 0.0
                 margin += 0.15 * max(0.0, rule["terms"]["floor_usd_per_kg"] - quote)
         return margin

@@ -29,7 +29,12 @@ class Doctrine:
 class Strategy:
     """Yearly quotas by the balance of use and supply; licences tighter for those who raised tariffs, looser in peace."""
 
-    card = Card("market_power", ("state",), "plans quota with use, holds licences as a lever, answers tariffs, eases in a truce", "systems A2, A6, A7, A12")
+    card = Card(
+        "market_power",
+        ("state",),
+        "plans quota with use, holds licences as a lever, answers tariffs, eases in a truce",
+        "systems A2, A6, A7, A12",
+    )
 
     def __init__(self, doctrine: Doctrine | None = None) -> None:
         self.doctrine = doctrine or Doctrine()
@@ -81,7 +86,9 @@ class Strategy:
             else:
                 target = min(1.0, share + 0.1)
             if abs(target - share) > 1e-9:
-                commands.append(SetLicenceDial(destination=place, end_use_class=terms["end_use_class"], share=round(target, 3)))
+                commands.append(
+                    SetLicenceDial(destination=place, end_use_class=terms["end_use_class"], share=round(target, 3))
+                )
         return commands
 
     def stockpile(self, observation: Observation) -> list[Any]:
@@ -93,8 +100,14 @@ class Strategy:
             return []
         ratio = quote / max(history["domestic_year_mean"], 1e-9)
         if ratio < d.cheap:
-            return [StockpileBuy(good=NDPR, tonnes_per_week=d.stockpile_t_per_week, limit_usd_per_kg=round(quote * 1.02, 4), weeks=13)]
+            return [
+                StockpileBuy(
+                    good=NDPR, tonnes_per_week=d.stockpile_t_per_week, limit_usd_per_kg=round(quote * 1.02, 4), weeks=13
+                )
+            ]
         if ratio > d.dear:
-            release = StockpileRelease(good=NDPR, tonnes_per_week=d.stockpile_t_per_week, limit_usd_per_kg=round(quote * 0.98, 4), weeks=13)
+            release = StockpileRelease(
+                good=NDPR, tonnes_per_week=d.stockpile_t_per_week, limit_usd_per_kg=round(quote * 0.98, 4), weeks=13
+            )
             return [release, SetPriceTarget(good=NDPR, price_usd_per_kg=round(quote * 1.05, 4), weeks=13)]
         return []

@@ -19,4 +19,8 @@ class Strategy(MarginKeeper):
     def wants_more(self, site: dict[str, Any], turnover: float) -> bool:
         """Expand from 82 percent of nameplate on, at any margin that is not a loss."""
         full = site["throughput_t_per_week"] * 52 > BUILD_AHEAD_AT * site["nameplate_t"]
-        return bool(full and site["margin_usd_per_kg"] >= site["usual_margin_usd_per_kg"] - 0.02 * turnover and site["nameplate_t"] > 0)
+        return bool(
+            full
+            and site["margin_usd_per_kg"] >= site["usual_margin_usd_per_kg"] - 0.02 * turnover
+            and site["nameplate_t"] > 0
+        )

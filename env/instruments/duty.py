@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
+from env.body import Body, Weeks
 from env.instruments.base import Handler, Rule, goods_mask, node_of
+from env.spec import NonNegative
 
 if TYPE_CHECKING:
     from env.world import Floats, World
 
 
+class SetDuty(Body):
+    """Export duty (share of the domestic price) on goods or a class; 0 lifts it."""
+
+    kind: Literal["set_duty"] = "set_duty"
+    goods: list[str] = Field(min_length=1)
+    rate: NonNegative
+    weeks: Weeks = None
+
+
 class ExportDuty(Handler):
     """Share of the domestic price, paid by the buyer abroad to the exporter's treasury."""
 
-    kind = "set_duty"
+    terms = SetDuty
+
+    def words(self, actor: str, terms: SetDuty) -> str:
+        """In plain words."""
+        return f"{actor}: export duty {terms.rate:.0%} on {', '.join(terms.goods)}"
 
     def scope(self, rule: Rule) -> tuple[object, ...]:
         """One duty per actor and list of goods."""

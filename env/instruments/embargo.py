@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import Field
 
 from env.axes import CLASSES
-from env.instruments.base import Handler, Rule, goods_mask, node_of
+from env.body import Body, Weeks
+from env.instruments.base import Handler, Rule, goods_mask, node_of, refuse_node
+from env.spec import PlaceCode, Share
 
 if TYPE_CHECKING:
     from env.world import Floats, World
 
 
+class Embargo(Body):
+    """No exports of goods to a place (or all places when empty); `lift` ends it."""
+
+    kind: Literal["embargo"] = "embargo"
+    goods: list[str] = Field(min_length=1)
+    destination: PlaceCode | None = None
+    lift: bool = False
+    leak: Share = 0.0
+    weeks: Weeks = None
+
+
 class ExportEmbargo(Handler):
     """Closes lanes to a destination; `leak` is the share of usual trade that still goes."""
 
-    kind = "embargo"
+    terms = Embargo
+
+    def refuse(self, world: World, actor: str, terms: Embargo) -> str:
+        """Goods and destination must exist."""
+        return super().refuse(world, actor, terms) or refuse_node(world, terms.destination)
+
+    def words(self, actor: str, terms: Embargo) -> str:
+        """In plain words."""
+        return f"{actor} {'lifts the embargo on' if terms.lift else 'stops exports to'} {terms.destination or 'all places'}"
 
     def scope(self, rule: Rule) -> tuple[object, ...]:
         """One embargo per actor and destination."""

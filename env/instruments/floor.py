@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
+from env.body import Body
 from env.calendar import WEEKS_PER_YEAR, is_quarter_start
 from env.instruments.base import Handler, Rule
 from env.quotes import DOMESTIC
+from env.spec import NonNegative, Positive, Share
 
 if TYPE_CHECKING:
     from env.books import Ledger
     from env.world import World
 
 
+class OfferFloor(Body):
+    """One-way price floor for a seller: pays max(0, floor - reference) on kilograms sold and stockpiled.
+
+    Above `upside_above` the state takes `upside_share` of the difference, at most `upside_cap_usd` a year.
+    """
+
+    kind: Literal["offer_floor"] = "offer_floor"
+    to: str
+    good: str
+    floor_usd_per_kg: Positive
+    start: date
+    years: Annotated[float, Field(gt=0, le=40)] = 10.0
+    upside_above_usd_per_kg: NonNegative = 0.0
+    upside_share: Share = 0.0
+    upside_cap_usd: NonNegative = 0.0
+    stockpiled_share: Share = 1.0
+    eligible_t_per_year: NonNegative = 0.0
+
+
 class PriceFloor(Handler):
     """Quarterly settlement against the leading domestic index ex VAT (mean of the quarter's weeks)."""
 
-    kind = "offer_floor"
-    supersedes = False
+    terms = OfferFloor
+    sent_by = ("state", "defence", "agency")
+    offered = True
 
     def scope(self, rule: Rule) -> tuple[object, ...]:
         """One floor per seller and good."""

@@ -6,23 +6,62 @@ at one shadow price (`env.shared_quota`).  Mining and smelting quotas limit the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from env.axes import sums
+from env.body import Body, Weeks
 from env.calendar import WEEKS_PER_YEAR
-from env.instruments.base import Handler, Rule, goods_mask, node_of
+from env.instruments.base import Handler, Rule, goods_mask, node_of, refuse_node
+from env.spec import NonNegative, PlaceCode
 from env.world import Bools
 
 if TYPE_CHECKING:
     from env.world import Floats, World
 
 
+class SetQuota(Body):
+    """Quota in tonnes a year: on exports (several goods share one quota), mining or smelting at home.
+
+    `destination` limits an export quota to one place; `sites` a mining or smelting quota to named sites.
+    """
+
+    kind: Literal["set_quota"] = "set_quota"
+    scope: Literal["export", "mining", "smelting"] = "export"
+    goods: list[str] = Field(default_factory=list)
+    sites: list[str] = Field(default_factory=list)
+    destination: PlaceCode | None = None
+    tonnes_per_year: NonNegative
+    phase_in_weeks: Annotated[int, Field(ge=0, le=260)] = 0
+    weeks: Weeks = None
+
+
 class Quota(Handler):
     """Tonnes a year by scope."""
 
-    kind = "set_quota"
+    terms = SetQuota
+
+    def refuse(self, world: World, actor: str, terms: SetQuota) -> str:
+        """Goods, destination and sites must exist; sites must lie in the actor's jurisdiction."""
+        st = world.structure
+        for code in terms.sites:
+            if code not in st.sites.index:
+                return f"unknown site {code!r}"
+            if st.site_node[st.sites.index[code]] != node_of(world, actor):
+                return f"site {code} is not in the jurisdiction of {actor}"
+        if terms.scope == "export" and terms.sites:
+            return "an export quota names goods, not sites"
+        return super().refuse(world, actor, terms) or refuse_node(world, terms.destination)
+
+    def about(self, world: World, terms: SetQuota) -> list[str]:
+        """The goods named, or all."""
+        return super().about(world, terms if terms.goods else terms.model_copy(update={"goods": ["all"]}))
+
+    def words(self, actor: str, terms: SetQuota) -> str:
+        """In plain words."""
+        return f"{actor}: {terms.scope} quota {terms.tonnes_per_year:,.0f} t a year"
 
     def scope(self, rule: Rule) -> tuple[object, ...]:
         """One quota per actor, scope, destination and object."""

@@ -26,25 +26,30 @@ if TYPE_CHECKING:
 PACKAGES = ("mesa", "numpy", "numba", "pandas", "pyarrow", "pydantic")
 SHOWN = (
     ("ndpr_oxide", ("domestic", "fob", "delivered")), ("dy_oxide", ("domestic", "fob", "delivered", "ask")),
-    ("tb_oxide", ("domestic", "ask")), ("ce_oxide", ("domestic",)), ("ndpr_metal", ("domestic",)), ("magnet_n", ("domestic", "fob")),
-    ("magnet_uh_gbd", ("domestic", "delivered", "contract")),
+    ("tb_oxide", ("domestic", "ask")), ("ce_oxide", ("domestic",)), ("ndpr_metal", ("domestic",)),
+    ("magnet_n", ("domestic", "fob")), ("magnet_uh_gbd", ("domestic", "delivered", "contract")),
 )  # fmt: skip
 THIN_MARKET_USD_PER_WEEK = 50_000.0
 SHOWN_PLACE = {"domestic": None, "fob": None, "delivered": "EUU", "contract": "EUU", "ask": "EUU"}
-WEIGHT = {"default": 6.0, "set_control_list": 9.0, "embargo": 9.0, "floor": 8.0, "terminate": 6.0, "stoppage": 7.0, "set_quota": 5.0,
-          "tariff": 4.0, "set_tariff": 5.0, "set_licence_dial": 3.0, "offtake": 3.0, "fid": 3.0, "project": 2.0, "hold": 4.0}  # fmt: skip
+WEIGHT = {
+    "default": 6.0, "set_control_list": 9.0, "embargo": 9.0, "floor": 8.0, "terminate": 6.0, "stoppage": 7.0,
+    "set_quota": 5.0, "tariff": 4.0, "set_tariff": 5.0, "set_licence_dial": 3.0, "offtake": 3.0, "fid": 3.0,
+    "project": 2.0, "hold": 4.0,
+}  # fmt: skip
 
 
 def manifest(game: Game, *, complete: bool) -> dict[str, Any]:
     """Provenance of a run."""
     weeks = game.week
     return {
-        "scenario": game.spec.name, "scenario_hash": game.scenario_hash, "seed": game.world.seed, "start": game.spec.start.isoformat(),
+        "scenario": game.spec.name, "scenario_hash": game.scenario_hash, "seed": game.world.seed,
+        "start": game.spec.start.isoformat(),
         "end": game.world.date.isoformat() if weeks < game.weeks_total else game.spec.end.isoformat(), "weeks": weeks,
-        "overrides": {k: str(v) for k, v in game.overrides.items()}, "engine_version": _version("offtake"), "git": _git(),
-        "python": platform.python_version(), "packages": {name: _version(name) for name in PACKAGES},
+        "overrides": {k: str(v) for k, v in game.overrides.items()}, "engine_version": _version("offtake"),
+        "git": _git(), "python": platform.python_version(), "packages": {name: _version(name) for name in PACKAGES},
         "wall_s": round(perf_counter() - game.began, 3), "state_hash": game.world.state_hash(),
-        "largest_gap": {k: float(v) for k, v in game.world.record.largest_gap.items() if k != "cash_total"}, "complete": complete,
+        "largest_gap": {k: float(v) for k, v in game.world.record.largest_gap.items() if k != "cash_total"},
+        "complete": complete,
     }  # fmt: skip
 
 
@@ -59,9 +64,9 @@ def _git() -> str:
     """Commit of the source tree, empty outside one."""
     try:
         here = Path(__file__).resolve().parent
-        run = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-        )  # noqa: S603, S607
+        command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+        # a fixed command on our own folder; which git is the user's business
+        run = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return ""
     return run.stdout.strip() if run.returncode == 0 else ""
@@ -122,7 +127,8 @@ def summary(game: Game) -> dict[str, Any]:
     return {
         "scenario": game.spec.name, "seed": game.world.seed, "start": game.spec.start.isoformat(), "weeks": game.week,
         "prices": _prices(game), "shares": _shares(game), "stoppages": _stoppages(game),
-        "defaults": [e for e in _plain(game) if e["kind"] == "default"], "events": _largest(game), "explained": _explained(game),
+        "defaults": [e for e in _plain(game) if e["kind"] == "default"], "events": _largest(game),
+        "explained": _explained(game),
     }  # fmt: skip
 
 
@@ -157,7 +163,7 @@ def _prices(game: Game) -> list[dict[str, Any]]:
             if place in set(part["place"]):
                 part = part[part["place"] == place]
             elif len(part):
-                place = part.groupby("place")["volume_t"].sum().idxmax()
+                place = str(part.groupby("place")["volume_t"].sum().idxmax())
                 part = part[part["place"] == place]
             if not len(part):
                 continue
@@ -177,8 +183,10 @@ def _shares(game: Game) -> dict[str, Any]:
     frame = game.frame("shares")
     frame["date"] = pd.to_datetime(frame["date"])
     out: dict[str, Any] = {}
-    for stage, group, label in (("mining", "all", "mining"), ("separation", "all", "separation"), ("separation", "heavy", "heavy separation"),
-                                ("metal", "all", "metal"), ("magnet", "all", "magnets")):  # fmt: skip
+    for stage, group, label in (
+        ("mining", "all", "mining"), ("separation", "all", "separation"), ("separation", "heavy", "heavy separation"),
+        ("metal", "all", "metal"), ("magnet", "all", "magnets"),
+    ):  # fmt: skip
         part = frame[(frame["stage"] == stage) & (frame["group"] == group)]
         if not len(part):
             continue
@@ -214,7 +222,7 @@ def _stoppages(game: Game) -> list[dict[str, Any]]:
             st.nodes.codes[st.holder_node[holder]],
         )
         groups.setdefault(key, []).append(u)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (party, end_use, place), cols in groups.items():
         weight = wanted[:, cols]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -225,7 +233,8 @@ def _stoppages(game: Game) -> list[dict[str, Any]]:
         first = int(np.flatnonzero(share > 0.05)[0]) if (share > 0.05).any() else int(np.flatnonzero(share > 0)[0])
         rows.append({
             "party": party, "end_use": end_use, "place": place, "weeks": weeks,
-            "first_date": str(game.world.record._dates(np.array([record.weeks[first].week]))[0]), "output_lost_usd": float(lost[:, cols].sum()),
+            "first_date": str(game.world.record._dates(np.array([record.weeks[first].week]))[0]),
+            "output_lost_usd": float(lost[:, cols].sum()),
         })  # fmt: skip
     return sorted(rows, key=lambda r: -float(r["output_lost_usd"]))[:12]
 
@@ -271,7 +280,8 @@ def _explained(game: Game) -> list[dict[str, Any]]:
         name = "domestic" if kind[cell] == 0 else "delivered"
         try:
             told = game.explain(
-                st.goods.codes[good[cell]], _day(game, record.weeks[week + 1].week), place=st.nodes.codes[node[cell]], kind=name,
+                st.goods.codes[good[cell]], _day(game, record.weeks[week + 1].week),
+                place=st.nodes.codes[node[cell]], kind=name,
             )  # fmt: skip
         except NoTrade:
             continue
@@ -279,9 +289,11 @@ def _explained(game: Game) -> list[dict[str, Any]]:
             continue
         used.add(int(good[cell]))
         out.append({
-            "good": told.good, "place": told.place, "kind": name, "date": _day(game, record.weeks[week + 1].week).isoformat(),
+            "good": told.good, "place": told.place, "kind": name,
+            "date": _day(game, record.weeks[week + 1].week).isoformat(),
             "before": told.before, "after": told.after, "change_pct": told.change_pct,
-            "parts": {k: 100.0 * v / told.before for k, v in told.parts.items()}, "parts_usd_per_kg": told.parts, "words": told.in_words(),
+            "parts": {k: 100.0 * v / told.before for k, v in told.parts.items()}, "parts_usd_per_kg": told.parts,
+            "words": told.in_words(),
         })  # fmt: skip
     return out
 

@@ -78,7 +78,7 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
 
 def call(strategy: Strategy, observation: Observation, rng: np.random.Generator) -> list[Any]:
     """Ask a strategy; anything but a list of commands is its author's error."""
-    commands = strategy.decide(observation, rng)
+    commands: object = strategy.decide(observation, rng)  # other people's code: its answer may be anything
     if commands is None:
         return []
     if not isinstance(commands, (list, tuple)):

@@ -144,9 +144,16 @@ def main(argv: list[str] | None = None) -> int:
         ),
         Goal(
             "P3",
+            "actors: cost of a week 4x / straight line through 1x and 2x",
+            1.1,
+            cost["4x"] / (3 * cost["2x"] - 2 * cost["1x"]),
+        ),
+        Goal(
+            "P3",
             "actors: added cost 2x -> 4x / (2 x added cost 1x -> 2x)",
             1.1,
             (cost["4x"] - cost["2x"]) / (2 * (cost["2x"] - cost["1x"])),
+            gate=False,
         ),
         Goal("P3", "actors: cost of a week 4x / 1x, by number of use rows (4)", 4.0, cost["4x"] / cost["1x"]),
     ]

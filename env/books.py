@@ -7,6 +7,7 @@ outside account.  Books by party: cash, debt, inventory at cost, plant, equity; 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +66,7 @@ REASON = {name: i for i, name in enumerate(REASONS)}
 ) = range(14)
 OUTSIDE = 0
 PLANT_LIFE_YEARS = 15.0
+REPAYMENT_SHARE = 0.25  # share of spare cash that goes to lenders in a quarter
 SPONSOR_WEEKS = 156  # of a ramp
 CREDIT_WEEKS = 4.0  # of fixed cost and interest a draw covers beyond the gap
 
@@ -295,13 +297,17 @@ def fail(world: World, party: int, ledger: Ledger) -> str:
 
 
 def dividends(world: World, ledger: Ledger) -> None:
-    """At quarter's end firms pay out part of a positive result while cash exceeds half a year of cost."""
+    """In a quarter's last week firms repay debt and pay out part of a gain from cash above half a year of sales."""
     st, s, p = world.structure, world.state, world.params
-    if not is_quarter_start(world.date):
+    if not is_quarter_start(world.date + timedelta(weeks=1)):
         return
-    private = st.derived.is_firm
+    private = st.derived.is_firm & (s.closed <= 0)
     net = s.quarter_book[:, list(INCOME_ITEMS)].sum(axis=1)
     spare = s.cash - 0.5 * s.sales_year
+    repay = np.where(private & (spare > 0), np.minimum(s.debt, REPAYMENT_SHARE * spare), 0.0)
+    rows = np.flatnonzero(repay > 0)
+    ledger.pay(rows, OUTSIDE, repay[rows], "debt_repaid", len(st.parties))
+    spare -= repay
     pay = np.where(private & (net > 0) & (spare > 0), np.minimum(p["finance.dividend"] * net, spare), 0.0)
     rows = np.flatnonzero(pay > 0)
     ledger.pay(rows, OUTSIDE, pay[rows], "dividend", len(st.parties))

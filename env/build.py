@@ -473,6 +473,8 @@ def _opening_state(st: Structure) -> State:
     np.add.at(s.plant, st.site_party, st.fixed_cost_week * 52 * 5.0 * (s.site_on > 0))
     for project in s.projects:
         s.plant[project.owner] += project.spent_usd
+    for trader in spec.traders:
+        s.cash[st.parties.index[trader.party]] += trader.capital_usd
     s.quarter_book = np.zeros((n_p, len(BOOK_ITEMS)))
     s.retained, s.dry_weeks, s.restructuring = np.zeros(n_p), np.zeros(n_p), np.zeros(n_p)
     s.failures, s.closed = np.zeros(n_p), np.zeros(n_p)

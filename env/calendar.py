@@ -8,6 +8,7 @@ WEEKS_PER_YEAR = 52.0
 
 
 def is_monday(day: date) -> bool:
+    """True on the day a week begins."""
     return day.weekday() == 0
 
 
@@ -42,10 +43,12 @@ def is_month_start(day: date) -> bool:
 
 
 def is_quarter_start(day: date) -> bool:
+    """True in the week that holds the first Monday of a quarter."""
     return day.day <= 7 and day.month in (1, 4, 7, 10)
 
 
 def is_year_start(day: date) -> bool:
+    """True in the week that holds the first Monday of a year."""
     return day.day <= 7 and day.month == 1
 
 

@@ -140,16 +140,18 @@ class Terminate(Body):
 
 #: commands of firms and of deals; those of policy come with their instruments
 OWN: tuple[type[Body], ...] = (
-    PlanOutput, SetOrder, Hold, Idle, Restart, StartProject, AdvanceProject, CancelProject, OfferContract, Accept, Reject, Withdraw,
-    Terminate,
+    PlanOutput, SetOrder, Hold, Idle, Restart, StartProject, AdvanceProject, CancelProject, OfferContract, Accept,
+    Reject, Withdraw, Terminate,
 )  # fmt: skip
 MODELS: tuple[type[Body], ...] = (*(handler.terms for handler in HANDLERS.values()), *OWN)
 KINDS: dict[str, type[Body]] = {str(model.model_fields["kind"].default): model for model in MODELS}
 Command = Body
-ADAPTER: TypeAdapter[Body] = TypeAdapter(Annotated[Union[MODELS], Field(discriminator="kind")])  # noqa: UP007
+#: Any: a union made from a list is no type that mypy can read
+_UNION: Any = Annotated[Union[MODELS], Field(discriminator="kind")]  # noqa: UP007
+ADAPTER: TypeAdapter[Body] = TypeAdapter(_UNION)
 
 
-def parse_command(body: Any) -> Body:
+def parse_command(body: object) -> Body:
     """A command from a JSON-like dict (or a command itself); raises pydantic.ValidationError with all faults."""
     return body if isinstance(body, Body) else ADAPTER.validate_python(body)
 

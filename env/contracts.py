@@ -115,7 +115,7 @@ def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
     # in a still world nothing runs out
     end = (
         FAR_WEEK
-        if c.end >= date(2099, 1, 1) or st.spec.constant_demand and c.rolling is False and _opening(st, c)
+        if c.end >= date(2099, 1, 1) or (st.spec.constant_demand and c.rolling is False and _opening(st, c))
         else week_index(st.spec.start, c.end)
     )
     status = ACTIVE if start <= -st.spec.burn_in_weeks else PENDING

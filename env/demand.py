@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from env.calendar import WEEKS_PER_YEAR
-from env.streams import stream
+from env.streams import normals
 from env.substitution import after_switching
 from env.world import Floats
 
@@ -37,7 +37,7 @@ def wanted(world: World) -> Floats:
     noise = p["demand.noise"]
     if noise > 0.0 and not st.spec.constant_demand and len(base):
         memory = p["demand.noise_memory"]
-        draw = stream(world.seed, "use", s.week).standard_normal(len(base))
+        draw = normals(world.seed, st.derived.use_keys, s.week)
         s.use_noise = memory * s.use_noise + noise * np.sqrt(1.0 - memory**2) * draw
     base_price = s.ref0_dest[st.derived.u_good, st.derived.u_node]
     response = np.clip((s.price_felt / base_price) ** st.u_elasticity, *SHORT_RUN_BOUNDS)
@@ -72,7 +72,7 @@ def thrift(world: World) -> None:
     good, node = st.derived.u_good, st.derived.u_node
     s.price_felt += (s.ref_dest[good, node] - s.price_felt) / p["demand.price_lag_weeks"]
     over = s.price_felt / (p["thrift.trigger"] * s.long_mean[good, node]) - 1.0
-    fall = np.minimum(p["thrift.smax"], p["thrift.h"] * np.maximum(over, 0.0) * 10.0) / WEEKS_PER_YEAR
+    fall = np.minimum(p["thrift.smax"], p["thrift.h"] * np.maximum(over, 0.0)) / WEEKS_PER_YEAR
     saved = s.intensity * fall
     s.intensity -= saved
     s.intensity_floor -= saved * p["thrift.irreversible"]

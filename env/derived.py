@@ -11,7 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from env.axes import CLASSES
+from env.streams import owner_keys
 from env.world import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ SEG_CLASS = "other compounds, carbonate"
 LEARNING = ("separation_light", "separation_heavy", "metal", "magnet")
 LEAST_NEWS_RATE = 0.05  # a tariff row below this is no news
 OUTSIDE_PARTY = 0  # index of the outside account on the parties' axis
+
+
+Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +73,10 @@ class Derived:
     # dated tables
     class_goods: dict[str, Bools]  # goods of a class of the tariff tables
     edges: Ints  # sorted ordinals of days on which a dated tariff or tax starts or has ended
+    # keys of random draws, by owner
+    site_keys: Keys
+    use_keys: Keys  # (U,)
+    dest_keys: Keys  # (D,) for the licence offices
     news_rows: tuple[tuple[int, TariffSpec], ...]  # first day and row of tariffs worth news, in the table's order
 
 
@@ -116,6 +126,11 @@ def derive(st: Structure) -> Derived:
         learning_sites=tuple(np.flatnonzero(stage == x) for x in LEARNING),
         class_goods=_class_tables(st),
         edges=_edges(st),
+        site_keys=owner_keys("outage", st.sites.codes),
+        use_keys=owner_keys(
+            "use", [f"{st.holders.codes[st.b_holder[b]]} {st.goods.codes[st.b_good[b]]}" for b in st.u_slot]
+        ),
+        dest_keys=owner_keys("licence", [f"{n} {c}" for n in st.nodes.codes for c in CLASSES]),
         news_rows=_news_rows(st),
     )
 

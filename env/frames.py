@@ -162,7 +162,7 @@ def frame_contracts(
                         index_lag_weeks=13 if stage == "magnet" or name == "K_NRE_BAOGANG" else 4,
                         min_take_share=0.8,
                         captive=captive,
-                    )  # fmt: skip
+                    )
                 )
     return contracts
 

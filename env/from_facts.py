@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from env.errors import InputError
 from env.frames import frame_contracts
 from env.goods import Chemistry, build_goods, prior
-from env.plants import build_sites
 from env.params import FROM_PRIORS
+from env.plants import build_sites
 from env.spec import (
     ExportTaxSpec,
     LaneSpec,
@@ -30,7 +31,7 @@ from env.spec import (
 )
 
 if TYPE_CHECKING:
-    from env.facts import Facts, SiteRow
+    from env.facts import Facts
 
 CLASS_OF_USE = {"defence and aerospace": "defence", "industrial motors and robots": "dual"}
 
@@ -39,7 +40,7 @@ def _cover_rules(facts: Facts) -> dict[tuple[str, str], float]:
     rules: dict[tuple[str, str], float] = {}
     for row in facts.initial_state:
         if row.holder_kind.startswith("end user") and row.measure == "stock_weeks":
-            rules[row.holder, row.node if row.node != "other nodes" else "*"] = float(row.value)
+            rules[row.holder, "*" if row.node == "other nodes" else row.node or ""] = float(row.value)
     return rules
 
 
@@ -66,20 +67,20 @@ def _substitutes(facts: Facts, chem: Chemistry) -> dict[str, list[SubstituteSpec
                 relative_cost=row.relative_system_cost,
                 max_share=row.max_share_long_run,
                 lag_years=row.lag_years,
-            )  # fmt: skip
+            )
         )
     return out
 
 
 def _uses(facts: Facts, chem: Chemistry) -> list[UseSpec]:
     buyers: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
-    for row in facts.buyers:
-        buyers[row.end_use, row.node].append((row.party, row.share))
+    for buyer in facts.buyers:
+        buyers[buyer.end_use, buyer.node].append((buyer.party, buyer.share))
     cover = _cover_rules(facts)
     substitutes = _substitutes(facts, chem)
     uses: list[UseSpec] = []
 
-    def add(end_use: str, node: str, goods_t: dict[str, float], weeks: float, **fields: Any) -> None:
+    def add(end_use: str, node: str, goods_t: dict[str, float], weeks: float, **fields: Any) -> None:  # noqa: ANN401 - fields of UseSpec, which checks them
         for party, share in buyers[end_use, node]:
             code = f"{_slug(end_use)}__{node.lower()}__{party}"
             uses.append(
@@ -91,7 +92,7 @@ def _uses(facts: Facts, chem: Chemistry) -> list[UseSpec]:
                     cover_weeks=weeks,
                     goods_t={g: t * share for g, t in goods_t.items() if t * share > 0},
                     **fields,
-                )  # fmt: skip
+                )
             )
 
     for row in facts.end_use_place:
@@ -103,23 +104,23 @@ def _uses(facts: Facts, chem: Chemistry) -> list[UseSpec]:
             elasticity=-0.1, margin_lost_usd_per_kg=row.margin_lost_usd_per_kg_magnet,
             output_value_usd_per_kg=row.output_value_usd_per_kg_magnet, substitutes=substitutes.get(row.end_use, []),
         )  # fmt: skip
-    for row in facts.smco_place:
+    for smco in facts.smco_place:
         add(
-            row.use, row.node, {"magnet_smco": row.demand_2024_t}, 16.0, user_class="dual",
-            growth_pct_per_year=row.growth_base_pct_yr, growth_low_pct_per_year=row.growth_low_pct_yr,
-            elasticity=-0.1, margin_lost_usd_per_kg=row.margin_lost_usd_per_kg_magnet,
-            output_value_usd_per_kg=row.margin_lost_usd_per_kg_magnet,
+            smco.use, smco.node, {"magnet_smco": smco.demand_2024_t}, 16.0, user_class="dual",
+            growth_pct_per_year=smco.growth_base_pct_yr, growth_low_pct_per_year=smco.growth_low_pct_yr,
+            elasticity=-0.1, margin_lost_usd_per_kg=smco.margin_lost_usd_per_kg_magnet,
+            output_value_usd_per_kg=smco.margin_lost_usd_per_kg_magnet,
         )  # fmt: skip
-    for row in facts.other_uses:
-        if row.use.startswith(("surplus", "stock")) or row.element not in chem.oxide:
+    for other in facts.other_uses:
+        if other.use.startswith(("surplus", "stock")) or other.element not in chem.oxide:
             continue
-        end_use = f"{row.element}: {row.use}"
-        key = (row.use, row.node) if (row.use, row.node) in buyers else ("other uses", row.node)
-        buyers.setdefault((end_use, row.node), buyers[key])
+        end_use = f"{other.element}: {other.use}"
+        key = (other.use, other.node) if (other.use, other.node) in buyers else ("other uses", other.node)
+        buyers.setdefault((end_use, other.node), buyers[key])
         add(
-            end_use, row.node, {chem.oxide[row.element]: row.use_2024_t}, 8.0 if row.node != "JPN" else 12.0,
-            growth_pct_per_year=row.growth_pct_yr, growth_low_pct_per_year=row.growth_pct_yr / 2,
-            elasticity=row.elasticity_short_run or 0.0,
+            end_use, other.node, {chem.oxide[other.element]: other.use_2024_t}, 8.0 if other.node != "JPN" else 12.0,
+            growth_pct_per_year=other.growth_pct_yr, growth_low_pct_per_year=other.growth_pct_yr / 2,
+            elasticity=other.elasticity_short_run or 0.0,
         )  # fmt: skip
     return uses
 
@@ -145,7 +146,7 @@ def _lanes(facts: Facts) -> list[LaneSpec]:
                 "metal": row.freight_metal_usd_t,
                 "magnet": row.freight_magnet_usd_t,
             },
-        )  # fmt: skip
+        )
         for row in facts.lanes
     ]
 
@@ -172,7 +173,7 @@ def _tariffs(facts: Facts) -> list[TariffSpec]:
                 valid_from=row.valid_from,
                 valid_to=end,
                 legal_basis=row.legal_basis,
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -191,7 +192,7 @@ def _export_taxes(facts: Facts) -> list[ExportTaxSpec]:
                 duty_rate=(row.export_duty_pct or 0) / 100,
                 valid_from=row.valid_from,
                 valid_to=row.valid_to,
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -206,10 +207,10 @@ RATE_CLASS = {
 def _parties(facts: Facts, sales_usd: dict[str, float]) -> list[PartySpec]:
     """Cash and debt from `initial_state_2025.csv`; holders without a row follow its rule (share of yearly sales)."""
     money: dict[tuple[str, str], float] = {}
-    for row in facts.initial_state:
-        if row.holder_kind == "firm" and row.measure in ("cash_usd_m", "debt_usd_m"):
+    for start in facts.initial_state:
+        if start.holder_kind == "firm" and start.measure in ("cash_usd_m", "debt_usd_m"):
             try:
-                money[row.holder, row.measure] = float(row.value) * 1e6
+                money[start.holder, start.measure] = float(start.value) * 1e6
             except ValueError:
                 continue
     from_firms = {row.firm: (row.cash_usd_m, row.debt_usd_m) for row in facts.firms if row.cash_usd_m is not None}
@@ -217,9 +218,10 @@ def _parties(facts: Facts, sales_usd: dict[str, float]) -> list[PartySpec]:
     parties = []
     for row in facts.parties:
         sales = sales_usd.get(row.slug, 0.0)
-        listed = from_firms.get(row.firm or "", (None, None))
-        cash = money.get((row.firm, "cash_usd_m"), listed[0] * 1e6 if listed[0] is not None else 0.25 * sales)
-        debt = money.get((row.firm, "debt_usd_m"), listed[1] * 1e6 if listed[1] is not None else 0.20 * sales)
+        firm = row.firm or ""
+        listed = from_firms.get(firm, (None, None))
+        cash = money.get((firm, "cash_usd_m"), listed[0] * 1e6 if listed[0] is not None else 0.25 * sales)
+        debt = money.get((firm, "debt_usd_m"), listed[1] * 1e6 if listed[1] is not None else 0.20 * sales)
         state = row.kind in ("state", "defence", "agency", "lender")
         parties.append(
             PartySpec(
@@ -232,7 +234,7 @@ def _parties(facts: Facts, sales_usd: dict[str, float]) -> list[PartySpec]:
                 interest_rate=rates.get(row.cost_of_capital_class or "", 0.055),
                 soft_budget=bool(row.soft_budget),
                 estimate=row.confidence == "low",
-            )  # fmt: skip
+            )
         )
     return parties
 
@@ -266,6 +268,10 @@ def _initial_stocks(
     for row in facts.initial_state:
         if row.holder_kind != "state reserve":
             continue
+        if row.good is None or row.node is None:
+            raise InputError.one(
+                f"the reserve of {row.holder} has no good or no node", "name both", file="initial_state_2025.csv"
+            )
         holder = holders.get(row.holder, "dod")
         names = row.good.replace(" oxide", "").replace(";", ",").split(",")
         if row.good.startswith(("NdFeB", "SmCo")):
@@ -280,7 +286,7 @@ def _initial_stocks(
                 stocks.append(StockSpec(holder=holder, node=row.node, good=good, tonnes=float(row.value) * w))
     capital = prior(facts, "speculation", "capital_limit", "traders", 900.0) * 1e6
     hubs = [("chn_traders", "CHN", {"ndpr_oxide": 3.0, "dy_oxide": 12.0, "tb_oxide": 12.0}, 0.75),
-            ("eur_traders", "EUU", {g: 6.0 for g in ("dy_oxide", "tb_oxide", "y_oxide", "sm_oxide")}, 0.05),
+            ("eur_traders", "EUU", dict.fromkeys(("dy_oxide", "tb_oxide", "y_oxide", "sm_oxide"), 6.0), 0.05),
             ("jpn_trading_houses", "JPN", {chem.oxide[e]: 8.0 for e in chem.oxide if e != "Sc"}, 0.20)]  # fmt: skip
     traders = []
     for party, node, weeks, part in hubs:

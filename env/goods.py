@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from env.spec import GoodSpec
 
@@ -19,8 +19,8 @@ LIGHT = ("La", "Ce", "NdPr")
 SWARF_RECOVERY = 0.92
 #: of these co-products half of what ores hold stays unsold, and feed is paid for accordingly (base_prices_2025.csv)
 HALF_PAID = ("Sm", "Eu", "HoYb", "Lu")
-#: a surplus co-product stays unfinished, so its price rests on the cost of finishing one more tonne: that cost is read off
-#: the base price (inside the prior ranges of priors.csv, group surplus; Ho lifts the mixed group)
+#: a surplus co-product stays unfinished, so its price rests on the cost of finishing one more tonne: that cost is
+#: read off the base price (inside the prior ranges of priors.csv, group surplus; Ho lifts the mixed group)
 FINISHING_OF_PRICE = 0.97
 CHINESE_VAT = 0.13
 NO_QUOTE_LIKE = "ion_clay_mid_y"
@@ -120,7 +120,7 @@ def _value(content: dict[str, float], oxide_price: dict[str, float]) -> float:
 def _good(facts: Facts, chem: Chemistry, prices: _Prices, oxide_price: dict[str, float], row: GoodRow) -> GoodSpec:
     steep = prior(facts, "ladder", "steepness_k", row.steepness_scope or "", 0.5)
     ask = prior(facts, "ask quote", "a", row.ask_scope or "", 1.0 if row.stage == "magnet" and row.key != "N" else 0.4)
-    common = {
+    common: dict[str, Any] = {  # fields of GoodSpec, which checks them
         "code": row.code, "name": row.name, "stage": row.stage, "group": row.group, "ladder_steepness": steep,
         "ask_sensitivity": ask, "estimate": row.kind == "estimate",
     }  # fmt: skip
@@ -145,14 +145,14 @@ def _good(facts: Facts, chem: Chemistry, prices: _Prices, oxide_price: dict[str,
         )  # fmt: skip
     vat = CHINESE_VAT if row.stage == "metal" else 0.0  # refunded on magnets
     return GoodSpec(
-        **common, elements=elements, reo_kg_per_kg=sum(content.values()), base_price_usd_per_kg=home, base_fob_usd_per_kg=fob,
-        payable_content=content, conversion_cost_usd_per_kg=home - oxides,
+        **common, elements=elements, reo_kg_per_kg=sum(content.values()), base_price_usd_per_kg=home,
+        base_fob_usd_per_kg=fob, payable_content=content, conversion_cost_usd_per_kg=home - oxides,
         export_cost_share=max(0.0, (fob or home) / home - 1.0 - vat),
     )  # fmt: skip
 
 
-def _feed(chem: Chemistry, prices: _Prices, oxide_price: dict[str, float], row: GoodRow) -> dict[str, object]:
-    """Concentrates and SEG+: paid for by a share of the oxides they yield."""
+def _feed(chem: Chemistry, prices: _Prices, oxide_price: dict[str, float], row: GoodRow) -> dict[str, Any]:
+    """Fields of concentrates and SEG+: paid for by a share of the oxides they yield."""
     content = dict(chem.recovered[row.key]) if row.stage == "concentrate" else chem.heavy_split(row.key)
     content = {e: q for e, q in content.items() if q > 0}
     worth = _value(content, oxide_price)
@@ -165,6 +165,6 @@ def _feed(chem: Chemistry, prices: _Prices, oxide_price: dict[str, float], row: 
             price = worth * prices.home(quoted) / _value(dict(chem.recovered[NO_QUOTE_LIKE]), oxide_price)
     paid = {chem.oxide[e]: q * (0.5 if e in HALF_PAID else 1.0) for e, q in content.items()}
     return {
-        "deposit": row.key, "elements": content, "base_price_usd_per_kg": price, "payable_share": price / worth if worth else 0.0,
-        "payable_content": paid,
+        "deposit": row.key, "elements": content, "base_price_usd_per_kg": price,
+        "payable_share": price / worth if worth else 0.0, "payable_content": paid,
     }  # fmt: skip

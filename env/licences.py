@@ -16,7 +16,7 @@ import numpy as np
 
 from env.axes import CLASSES, dest_index, sums
 from env.licence_book import Decisions, Files, Licences, rank_within
-from env.streams import stream
+from env.streams import draws
 from env.world import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -247,23 +247,24 @@ def _decide(world: World, office: Office) -> Decisions | None:
     share = usual_files / max(usual_files.sum(), 1e-9)
     # the office plans its week by the usual number of applicants of each destination and class
     capacity = p["licence.office_capacity"] * office.dial * share
-    luck = stream(world.seed, "licence", st.nodes.codes[office.node], world.week)
-    part = luck.random(st.n_dest)
+    # luck belongs to a destination and, within it, to a place in the queue: other places never move it
+    luck = world.seed * 64 + office.node
+    part = draws(luck, st.derived.dest_keys, world.week)
     slots = np.floor(capacity + part).astype(np.int64)
     order = np.flatnonzero(files.ready <= world.week)
     if not len(order):
         return None
     # documents are looked at on the counter, in order of arrival; only complete files use the office's time
-    draw = luck.random((len(order), 2))
-    fail = np.where(files.tries[order] == 0, p["licence.fail_first"], p["licence.fail_repeat"])
-    complete = draw[:, 0] >= fail
     dest = files.dest[order]
+    keys = st.derived.dest_keys[dest] + rank_within(dest, np.ones(len(dest), dtype=bool), st.n_dest).astype(np.uint64)
+    fail = np.where(files.tries[order] == 0, p["licence.fail_first"], p["licence.fail_repeat"])
+    complete = draws(luck, keys, world.week, 1) >= fail
     looked_at = rank_within(dest, complete, st.n_dest) < slots[dest]
     back = order[looked_at & ~complete]
     files.ready[back] = world.week + round(p["licence.resubmit_weeks"])
     files.tries[back] += 1
     done = order[looked_at & complete]
-    granted = draw[looked_at & complete, 1] < p["licence.pass"]
+    granted = draws(luck, keys, world.week, 2)[looked_at & complete] < p["licence.pass"]
     ok = done[granted]
     expiry = world.week + int(p["licence.validity_weeks"])
     if len(ok):

@@ -11,7 +11,7 @@ from numba import njit
 from env.axes import sums
 from env.calendar import is_chinese_new_year
 from env.market import recipe_margins
-from env.streams import stream
+from env.streams import draws
 from env.world import Floats, Ints
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ def capability(world: World) -> Floats:
 
 
 def draw_outages(world: World) -> None:
-    """Unplanned outages, one draw a site and week from a stream of its own purpose."""
+    """Unplanned outages, one draw a site and week."""
     st, s = world.structure, world.state
     s.outage_left = np.maximum(s.outage_left - 1.0, 0.0)
     rate = world.params["plants.outage_rate"] / 52.0
     if rate <= 0.0 or st.spec.constant_demand or not len(st.sites):
         return
-    hit = stream(world.seed, "outage", s.week).random(len(st.sites)) < rate
+    hit = draws(world.seed, st.derived.site_keys, s.week) < rate
     s.outage_left[hit] = OUTAGE_WEEKS
 
 
@@ -141,15 +141,21 @@ def source_rate(world: World) -> tuple[Floats, Floats]:
 
 
 def _to_order(world: World) -> Floats:
-    """Metal and magnets: this seller's share of what buyers want, plus the gap of finished stock."""
+    """Metal and magnets: this seller's share of what buyers want, plus the gap of finished stock.
+
+    A plant on its ramp has no share yet: it fills its line as far as its stock finds takers.
+    """
     st, s, p = world.structure, world.state, world.params
     slot = st.r_main_slot
     good = st.s_good[slot]
-    coef = 1.0
     stock = s.stock[st.s_holder[slot], good]
-    target = s.flow[slot] * s.s_cover_target[slot]
     orders = s.share[slot] * s.wants[good]
-    return np.maximum(orders / coef + (target - stock) / p["plants.tau_weeks"], 0.0)
+    young = ~np.isnan(s.ramp_from[st.r_site, 0]) & (st.r_base_kg <= 0.0)
+    sites = np.bincount(st.r_site, weights=st.r_pull, minlength=len(st.sites))[st.r_site]
+    room = capability(world)[st.r_site] * MATURE_UTILISATION / np.maximum(sites, 1.0)
+    orders = np.where(young, np.maximum(orders, room), orders)
+    target = np.where(young, np.maximum(orders, s.flow[slot]), s.flow[slot]) * s.s_cover_target[slot]
+    return np.maximum(orders + (target - stock) / p["plants.tau_weeks"], 0.0)
 
 
 def run(world: World) -> Production:

@@ -6,13 +6,13 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from env.goods import LIGHT, SWARF_RECOVERY, Chemistry
-from env.spec import RecipeSpec, SiteSpec
+from env.spec import RecipeSpec, SiteSpec, SiteStage
 
 if TYPE_CHECKING:
     from env.facts import Facts, SiteRow
 
 CLAYS = ("ion_clay_mid_y", "ion_clay_light", "ion_clay_heavy", "serra_verde")
-STAGES = {
+STAGES: dict[str, SiteStage] = {
     "mine": "mine",
     "separation_light": "separation_light",
     "separation_heavy": "separation_heavy",
@@ -22,7 +22,7 @@ STAGES = {
     "recycling": "recycling",
     "byproduct": "byproduct",
 }
-LAG_WEEKS = {
+LAG_WEEKS: dict[SiteStage, int] = {
     "mine": 0,
     "separation_light": 4,
     "separation_heavy": 8,
@@ -33,7 +33,7 @@ LAG_WEEKS = {
 }
 
 
-def _recipe(stage: str, batch: str, row: Any, chem: Chemistry) -> RecipeSpec:
+def _recipe(stage: SiteStage, batch: str, row: SiteRow, chem: Chemistry) -> RecipeSpec:
     """Inputs and outputs per kg of throughput for one batch of a site (see docs/model.md, production)."""
     y = float(row.yield_ or 1.0)
     if stage == "mine":
@@ -72,7 +72,12 @@ def _recipe(stage: str, batch: str, row: Any, chem: Chemistry) -> RecipeSpec:
     )
 
 
-def _accepted(row: Any, chem: Chemistry) -> list[str]:
+def _basket(row: SiteRow) -> str:
+    """Ore basket of a mine or light separator; `env.facts` checks that their rows name one."""
+    return row.basket_key or ""
+
+
+def _accepted(row: SiteRow, chem: Chemistry) -> list[str]:
     """Baskets a separator can take, as in the base balance."""
     stage = row.stage
     if stage == "separation_heavy":
@@ -84,13 +89,13 @@ def _accepted(row: Any, chem: Chemistry) -> list[str]:
     if row.basket_key == "mixed light":
         own = {"SEA": ["sichuan_bastnaesite", "ion_clay_mid_y"], "EUU": ["loparite", "monazite_hms"]}
         return own.get(row.node, ["monazite_hms", "mt_weld_cld", "mountain_pass"])
-    return [row.basket_key]
+    return [_basket(row)]
 
 
-def _batches(row: Any, chem: Chemistry) -> list[str]:
+def _batches(row: SiteRow, chem: Chemistry) -> list[str]:
     stage = STAGES[row.stage]
     if stage == "mine":
-        return [row.basket_key]
+        return [_basket(row)]
     if stage in ("separation_light", "separation_heavy"):
         return _accepted(row, chem)
     if stage == "metal":
@@ -103,10 +108,8 @@ def _batches(row: Any, chem: Chemistry) -> list[str]:
 
 
 def build_sites(facts: Facts, chem: Chemistry, slug: dict[str, str]) -> list[SiteSpec]:
-    base: dict[tuple[str, str], float] = {}
-    for row in facts.base_balance:
-        if row.record == "throughput":
-            base[row.site_id, row.batch] = row.t_2024
+    """All plants of sites.csv, each at the throughput the base balance gives it."""
+    base = {(line.site_id, line.batch): line.t_2024 for line in facts.base_balance if line.record == "throughput"}
     sites = []
     for row in facts.sites:
         stage = STAGES[row.stage]
@@ -126,8 +129,8 @@ def build_sites(facts: Facts, chem: Chemistry, slug: dict[str, str]) -> list[Sit
                 code=row.site_id,
                 party=slug[row.firm],
                 node=row.node,
-                stage=stage,  # type: ignore[arg-type]
-                deposit=row.basket_key if stage == "mine" else "",
+                stage=stage,
+                deposit=_basket(row) if stage == "mine" else "",
                 nameplate_t=row.nameplate_t,
                 ramp=0.0 if planned else ramp if young else 1.0,
                 response=_response(row, stage),
@@ -140,12 +143,12 @@ def build_sites(facts: Facts, chem: Chemistry, slug: dict[str, str]) -> list[Sit
                 capex_usd=(row.capex_usd_m or 0.0) * 1e6,
                 announced_start=_start_date(row.announced_start),
                 estimate=row.kind == "estimate",
-            )  # fmt: skip
+            )
         )
     return sites
 
 
-def _response(row: SiteRow, stage: str) -> Literal["firm", "clay", "loose"]:
+def _response(row: SiteRow, stage: SiteStage) -> Literal["firm", "clay", "loose"]:
     """Price response of output that is not made to order: undocumented ore and old magnets most, clay some."""
     if "UND" in row.site_id or stage in ("recycling", "byproduct"):
         return "loose"

@@ -11,7 +11,7 @@ from env.derived import SEG_CLASS, SPECIAL
 from env.events import note
 from env.instruments import HANDLERS, Rule
 from env.licences import cap_lanes
-from env.world import Floats
+from env.world import Bools, Floats
 
 if TYPE_CHECKING:
     from env.spec import ExportTaxSpec, TariffSpec
@@ -152,6 +152,13 @@ def start_and_end_rules(world: World) -> None:
         announce_tables(world)
 
 
+def take_effect(world: World) -> None:
+    """What was ordered this week holds from this week."""
+    if world.state.policy_stale:
+        refresh_policy(world)
+        world.state.policy_stale = 0.0
+
+
 def weekly_rules(world: World) -> None:
     """What rules do each week before orders: output limits, stockpile bids, price targets."""
     s = world.state
@@ -161,6 +168,12 @@ def weekly_rules(world: World) -> None:
         HANDLERS[rule.kind].weekly(world, rule)
         HANDLERS[rule.kind].output(world, rule, limit)
     s.site_limit = limit
+
+
+def embargoed(world: World) -> Bools | None:
+    """Lanes an embargo closes (G, N, D); None without one."""
+    closed = [HANDLERS["embargo"].lanes(world, r) for r in active_rules(world) if r.kind == "embargo"]  # type: ignore[attr-defined]
+    return np.logical_or.reduce(closed) if closed else None
 
 
 def lane_caps(world: World) -> Floats:

@@ -252,7 +252,7 @@ def _open(world: World, project: Project) -> None:
     s.ramp_from[i] = (world.week, t50, max(t50 / 4.0, 4.0), top)
     _own_feed(world, i)
     s.site_recovery[i] = 1.0 - p["knowhow.recovery_penalty"] * (1.0 - k) * (st.site_stage[i] != "magnet")
-    s.site_cost[i] = st.variable_cost[i] * (1.0 + (p["knowhow.cost_penalty"] - 1.0) * (1.0 - k) * 0.5)
+    s.site_cost[i] = st.variable_cost[i] * (1.0 + (p["knowhow.cost_penalty"] - 1.0) * (1.0 - k))
 
 
 def _own_feed(world: World, site: int) -> None:
@@ -268,9 +268,10 @@ def _own_feed(world: World, site: int) -> None:
                 number = s.next_ids["contract"]
                 s.next_ids["contract"] = number + 1
                 s.contracts.add(
-                    f"C{number}", seller_slot=seller, buyer_slot=buyer, kg=float(s.site_nameplate[site]), share=1.0, min_take=0.0,
-                    rolling=1, captive=1, rule=1, factor=1.0, lag=4.0, index_mean=s.ref_origin[good, st.hub[good]],
-                    signed=world.week, start=world.week, end=10**6, status=1,
+                    f"C{number}", seller_slot=seller, buyer_slot=buyer, kg=float(s.site_nameplate[site]), share=1.0,
+                    min_take=0.0, rolling=1, captive=1, rule=1, factor=1.0, lag=4.0,
+                    index_mean=s.ref_origin[good, st.hub[good]], signed=world.week, start=world.week, end=10**6,
+                    status=1,
                 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from env import commands as c
 from env import deals, projects
+from env.body import Body
 from env.contracts import ACTIVE, TERMINATED
 from env.events import note
 from env.instruments import HANDLERS
@@ -49,7 +50,7 @@ def receive_inbox(world: World) -> None:
         carry_out(world, actor, body, origin)
 
 
-def carry_out(world: World, actor: str, body: Any, origin: str, text: str = "") -> bool:
+def carry_out(world: World, actor: str, body: object, origin: str, text: str = "") -> bool:
     """Check and execute one command; True when accepted."""
     shown = _dump(body)
     try:
@@ -79,14 +80,14 @@ def log(world: World, actor: str, body: dict[str, Any], origin: str, accepted: b
     number = s.next_ids.get("command", 1)
     s.next_ids["command"] = number + 1
     row = {
-        "seq": number, "date": world.date.isoformat(), "week": world.week, "actor": actor, "kind": str(body.get("kind", "")),
-        "body": body, "origin": origin, "accepted": accepted, "reason": reason,
+        "seq": number, "date": world.date.isoformat(), "week": world.week, "actor": actor,
+        "kind": str(body.get("kind", "")), "body": body, "origin": origin, "accepted": accepted, "reason": reason,
     }  # fmt: skip
     world.record.commands.append(row)
 
 
-def _dump(body: Any) -> dict[str, Any]:
-    if isinstance(body, c.Body):
+def _dump(body: object) -> dict[str, Any]:
+    if isinstance(body, Body):
         return body.model_dump(mode="json", exclude_none=True)
     return dict(body) if isinstance(body, Mapping) else {"kind": "", "value": repr(body)}
 
@@ -272,6 +273,7 @@ EXECUTE: dict[type[Any], Callable[..., None]] = {
     **{handler.terms: _rule for handler in HANDLERS.values() if not handler.offered},
     **{handler.terms: _deal(deals.offer_floor) for handler in HANDLERS.values() if handler.offered},
     c.PlanOutput: _plan_output, c.SetOrder: _set_order, c.Hold: _hold, c.Idle: _idle, c.Restart: _restart,
-    c.StartProject: _start_project, c.AdvanceProject: _advance_project, c.CancelProject: _cancel_project, c.Terminate: _terminate,
-    c.OfferContract: _deal(deals.offer), c.Accept: _deal(deals.accept), c.Reject: _deal(deals.reject), c.Withdraw: _deal(deals.withdraw),
+    c.StartProject: _start_project, c.AdvanceProject: _advance_project, c.CancelProject: _cancel_project,
+    c.Terminate: _terminate, c.OfferContract: _deal(deals.offer), c.Accept: _deal(deals.accept),
+    c.Reject: _deal(deals.reject), c.Withdraw: _deal(deals.withdraw),
 }  # fmt: skip

@@ -664,7 +664,7 @@ def _place(issue: Issue, spec: WorldSpec, leaf: _File, origins: Origins) -> Faul
     return Fault(file.path.name, file.line(place), label, issue.field, issue.message, issue.remedy)
 
 
-def _label(collection: str, row: Any) -> str:
+def _label(collection: str, row: object) -> str:
     """How a row is called in messages: its code, or what identifies it."""
     for names in (
         ("code",), ("origin", "destination"), ("date", "actor"), ("holder", "node", "good"), ("party", "node", "good"),

@@ -7,7 +7,8 @@ The rent goes to the exporters, who hold the quota.  Contracts draw on the quota
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from env.world import Bools, Floats
 if TYPE_CHECKING:
     from env.trade import Shipments
     from env.world import World
+
+
+MOST_ROUNDS = 40  # of quotas that share lanes
 
 
 def export_quotas(world: World) -> list[Rule]:
@@ -69,37 +73,62 @@ def contract_quota_cap(world: World, need: Floats, cap: Floats) -> None:
             cap[mask] = np.minimum(cap, flow)[mask]
 
 
-def clear_with_quotas(world: World, desk: Desk, term: Deals) -> Deals:
-    """Clear the spot market; goods under a shared quota are cleared together at its shadow price."""
+def clear_with_quotas(world: World, desk: Desk, term: Deals) -> tuple[Deals, Desk]:
+    """Clear the spot market; goods under a shared quota are cleared together at its shadow price.
+
+    Returns the deals and the desk with the quota prices in its lane costs, as explanations need it.  Where two quotas
+    share lanes, each is cleared with the price of the others on its lanes, in turn until no price moves.
+    """
     rules = export_quotas(world)
     if not rules:
-        return market.clear_spot(world, desk)
+        return market.clear_spot(world, desk), desk
     st, s = world.structure, world.state
     books = market.books_of(world, desk)
-    results, rents = {}, {}
-    for rule in rules:
-        goods, lanes = _mask(world, rule)
-        members = [g for g in books if goods[g] and g not in results]
-        if not members:
-            continue
-        allowance = HANDLERS["set_quota"].weekly_allowance(world, rule)  # type: ignore[attr-defined]
-        o, d = st.s_node[term.s_slot], st.b_dest[term.b_slot]
-        counted = goods[term.good] & lanes[o, d]
-        left = max(0.0, allowance - float(term.kg[counted].sum()))
-        price, cleared, _ = clear_shared_cap(
-            [Book(*books[g], s.dual_guess[g]) for g in members],
-            [lanes] * len(members),
-            left,
-            rule.totals.get("price", 0.0),
-        )
-        rule.totals["price"] = price
-        for g, result in zip(members, cleared, strict=True):
-            results[g] = tuple(result)
-            rents[g] = np.where(lanes, price, 0.0)
+    masks = [_mask(world, rule) for rule in rules]
+    shared = sum(goods[:, None, None] & lanes[None] for goods, lanes in masks)
+    overlap = bool((np.asarray(shared) > 1).any())
+    results: dict[int, tuple[Any, ...]] = {}
+    for _ in range(MOST_ROUNDS if overlap else 1):
+        moved = 0.0
+        for i, (rule, (goods, lanes)) in enumerate(zip(rules, masks, strict=True)):
+            members = [g for g in books if goods[g]]
+            if not members:
+                continue
+            allowance = HANDLERS["set_quota"].weekly_allowance(world, rule)  # type: ignore[attr-defined]
+            counted = goods[term.good] & lanes[st.s_node[term.s_slot], st.b_dest[term.b_slot]]
+            left = max(0.0, allowance - float(term.kg[counted].sum()))
+            others = [(r, m) for k, (r, m) in enumerate(zip(rules, masks, strict=True)) if k != i]
+            dear = [Book(*_with_prices(books[g], g, others), s.dual_guess[g]) for g in members]
+            before = rule.totals.get("price", 0.0)
+            price, cleared, _ = clear_shared_cap(dear, [lanes] * len(members), left, before)
+            rule.totals["price"] = price
+            moved = max(moved, abs(price - before))
+            for g, result in zip(members, cleared, strict=True):
+                results[g] = tuple(result)
+        if moved < 1e-6:
+            break
+    rents, cost = {}, desk.cost.copy()
+    for g in results:
+        rent = np.zeros_like(books[g][6])
+        for rule, (goods, lanes) in zip(rules, masks, strict=True):
+            if goods[g]:
+                rent += np.where(lanes, rule.totals.get("price", 0.0), 0.0)
+        rents[g] = rent
+        cost[g] += rent[:, :: len(CLASSES)]
     for g, book in books.items():
         if g not in results:
             results[g] = clear_book(*book, s.dual_guess[g])
-    return market.deals_of(world, dict(sorted(results.items())), rents)
+    deals = market.deals_of(world, dict(sorted(results.items())), rents)
+    return deals, replace(desk, cost=cost)
+
+
+def _with_prices(book: market.Book, g: int, rules: list[tuple[Rule, tuple[Bools, Bools]]]) -> market.Book:
+    """A book with the prices of other quotas on its lanes."""
+    cost = book[6]
+    for rule, (goods, lanes) in rules:
+        if goods[g]:
+            cost = cost + np.where(lanes, rule.totals.get("price", 0.0), 0.0)
+    return (*book[:6], cost, book[7])
 
 
 def draw_quotas(world: World, shipped: list[Shipments]) -> None:

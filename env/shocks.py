@@ -14,8 +14,8 @@ def scale_prices(world: World, factor: float) -> None:
     """Multiply everything anybody remembers about prices, quotes and contract indices included."""
     s = world.state
     for name in (
-        "mean_origin", "mean_dest", "ref_origin", "ref_dest", "index_price", "ask_quote", "hub_history", "year_mean", "long_mean",
-        "dual_guess", "sale_price", "price_felt", "fundamental",
+        "mean_origin", "mean_dest", "ref_origin", "ref_dest", "index_price", "ask_quote", "hub_history", "year_mean",
+        "long_mean", "dual_guess", "sale_price", "price_felt", "fundamental",
     ):  # fmt: skip
         getattr(s, name)[...] *= factor
     s.contracts.index_mean *= factor

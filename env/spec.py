@@ -103,7 +103,8 @@ class SiteSpec(Row):
     """A plant or mine.  Throughput counts in `nameplate_t`'s unit (TREO mined or treated, metal or magnets made).
 
     `response` says which elasticity moves the output of a mine with its price: firm, clay, or loose (undocumented
-    ore, old magnets, by-products).  `held_goods` it sells under contract only: what nobody has signed for stays in its store.
+    ore, old magnets, by-products).  `held_goods` it sells under contract only: what nobody has signed for stays in its
+    store.
     """
 
     code: str

@@ -47,6 +47,7 @@ def tick(
     receive_events(world)
     receive_inbox(world)
     receive(world, orders or {}, origin)
+    policy.take_effect(world)
     policy.weekly_rules(world)
     made = operate_plants(world)
     decided = licences.serve(world)
@@ -95,10 +96,10 @@ def exchange_goods(world: World, ledger: Ledger) -> list[trade.Shipments]:
     committed = sums(term.s_slot, term.kg, len(st.s_holder))
     received = sums(term.b_slot, term.kg, len(st.b_holder))
     desk = market.make_desk(world, cap, committed, received)
-    spot = clear_with_quotas(world, desk, term)
+    spot, priced = clear_with_quotas(world, desk, term)
     shipped = [trade.ship(world, market.join(term, spot), ledger)]
     draw_quotas(world, shipped)
-    world.last_desk = desk
+    world.last_desk = priced
     s.manual_bid[:, 2] = np.maximum(s.manual_bid[:, 2] - 1.0, 0.0)
     s.manual_ask[:, 2] = np.maximum(s.manual_ask[:, 2] - 1.0, 0.0)
     s.rent = 0.8 * s.rent + 0.2 * spot.rent

@@ -12,6 +12,7 @@ from env.axes import sums
 from env.books import COGS, OUTSIDE, Ledger
 from env.licences import use_licences
 from env.market import Deals
+from env.policy import embargoed
 from env.quotes import CONTRACT, DELIVERED, DOMESTIC, FOB, update_index
 from env.world import Bools, Floats, Ints
 
@@ -220,7 +221,10 @@ def after_trade(world: World) -> None:
     s.sales += (sold - s.sales) / 26.0
     total = np.bincount(st.s_good, weights=np.where(st.s_role == 0, s.sales, 0.0), minlength=len(st.goods))
     s.share = np.divide(s.sales, total[st.s_good], out=np.zeros_like(s.sales), where=total[st.s_good] > 0)
-    s.usual_flow += (s.week_flow - s.usual_flow) / 13.0
+    # trade under an embargo is not usual
+    step = (s.week_flow - s.usual_flow) / min(13.0, s.week + st.spec.burn_in_weeks + 1.0)
+    closed = embargoed(world)
+    s.usual_flow += step if closed is None else np.where(closed, 0.0, step)
     earned = np.bincount(st.derived.s_party, weights=s.week_earned, minlength=len(s.cash))
     firms = st.derived.no_user
     s.sales_year[firms] += (52.0 * earned[firms] - s.sales_year[firms]) / 52.0

@@ -12,15 +12,15 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 import click
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
-def call(target: str, **arguments: Any) -> int:
+def call(target: str, **arguments: object) -> int:
     """Run `module:function` and return its exit code (None counts as 0)."""
     module, function = target.split(":")
     return int(getattr(importlib.import_module(module), function)(**arguments) or 0)
@@ -29,7 +29,8 @@ def call(target: str, **arguments: Any) -> int:
 class Commands(click.Group):
     """A group that turns errors into messages and exit codes: no traceback reaches a user unasked."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; every error leaves as an exit code."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -87,7 +88,7 @@ def _day(_ctx: click.Context, _param: click.Parameter, text: str | None) -> date
         raise click.BadParameter(f"'{text}' is not a date; write YYYY-MM-DD, for instance 2030-01-07") from None
 
 
-def _pairs(what: str) -> Any:
+def _pairs(what: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
     """A callback for repeated `key=value` options; the same key twice is a slip worth reporting."""
 
     def read(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -165,7 +166,7 @@ def main(ctx: click.Context, debug: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print manifest and summary as one JSON document.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @click.pass_context
-def run(ctx: click.Context, /, **arguments: Any) -> None:
+def run(ctx: click.Context, /, **arguments: object) -> None:
     """Play a scenario without a screen and say what happened.
 
     SCENARIO is a name of 'offtake scenarios list' or a .toml file.

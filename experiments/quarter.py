@@ -1,7 +1,7 @@
-"""Is the start credible?  The first quarter of 2025 in the baseline against published figures: `python -m experiments.quarter`.
+"""Is the start credible?  The first quarter of 2025 in the baseline against published figures.
 
-Prints one row a target: band, median and range over seeds, and whether every seed lies inside.  Targets come from the
-fact tables (base_prices_2025.csv, trade.csv) and the shares of docs/data.md.
+`python -m experiments.quarter` prints one row a target: band, median and range over seeds, and whether every seed lies
+inside.  Targets come from the fact tables (base_prices_2025.csv, trade.csv) and the shares of docs/data.md.
 """
 
 from __future__ import annotations
@@ -136,21 +136,21 @@ def main(argv: list[str] | None = None) -> int:
     for seed in range(options.seeds):
         measure(seed, rows)
         if sys.stderr.isatty():
-            print(f"\rseed {seed + 1} of {options.seeds}", end="", file=sys.stderr)  # noqa: T201
+            print(f"\rseed {seed + 1} of {options.seeds}", end="", file=sys.stderr)
     table = [
-        {"target": r.name, "low": r.low, "high": r.high, "median": median(r.values), "min": min(r.values), "max": max(r.values),
-         "inside": r.inside(), "seeds": len(r.values)}
+        {"target": r.name, "low": r.low, "high": r.high, "median": median(r.values), "min": min(r.values),
+         "max": max(r.values), "inside": r.inside(), "seeds": len(r.values)}
         for r in rows.values()
     ]  # fmt: skip
     if options.json:
-        print(json.dumps({"rows": table}, indent=2))  # noqa: T201
+        print(json.dumps({"rows": table}, indent=2))
     else:
-        print(f"{'target':62s}{'band':>21s}{'median':>10s}{'range':>21s}  inside")  # noqa: T201
+        print(f"{'target':62s}{'band':>21s}{'median':>10s}{'range':>21s}  inside")
         for t in table:
             mark = "" if t["low"] <= t["median"] <= t["high"] else "  <-- outside"
-            print(  # noqa: T201
-                f"{t['target']:62s}{t['low']:10.4g} -{t['high']:9.4g}{t['median']:10.4g}{t['min']:10.4g} -{t['max']:9.4g}"
-                f"  {t['inside']}/{t['seeds']}{mark}"
+            print(
+                f"{t['target']:62s}{t['low']:10.4g} -{t['high']:9.4g}{t['median']:10.4g}"
+                f"{t['min']:10.4g} -{t['max']:9.4g}  {t['inside']}/{t['seeds']}{mark}"
             )
     return int(any(not t["low"] <= t["median"] <= t["high"] for t in table))
 

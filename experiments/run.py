@@ -19,13 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from env import TABLES, Fault, InputError, list_scenarios, load_scenario, scenario_hash
-from env import suggest_or_list
+from env import TABLES, Fault, InputError, list_scenarios, load_scenario, scenario_hash, suggest_or_list
 
 if TYPE_CHECKING:
+    import pandas
     from rich.console import Console
     from rich.table import Table
 
+    from agents import Game
     from env import WorldSpec
 
 FOREIGN_FOLDER = 6
@@ -196,7 +197,7 @@ def stop_signals() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def progress(game: Any, until: date | None, show: bool) -> Iterator[Callable[[], None]]:
+def progress(game: Game, until: date | None, show: bool) -> Iterator[Callable[[], None]]:
     """A progress bar on stderr when a person watches; the yielded function takes one step."""
     if not show:
         yield lambda: None
@@ -225,7 +226,7 @@ def progress(game: Any, until: date | None, show: bool) -> Iterator[Callable[[],
         yield step
 
 
-def _as_date(value: Any) -> date:
+def _as_date(value: object) -> date:
     return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 
@@ -286,12 +287,12 @@ def run(
     return code
 
 
-def _play(game: Any, until: date | None, show: bool) -> int:
+def _play(game: Game, until: date | None, show: bool) -> int:
     """Run the weeks; 0, or 130 or 143 when a signal ended the run at a week's end."""
     try:
         with stop_signals() as check, progress(game, until, show) as step:
 
-            def each_week(*_: Any) -> None:
+            def each_week(*_: object) -> None:
                 step()
                 check()
 
@@ -320,7 +321,7 @@ def _table(*columns: str, title: str = "") -> Table:
     return table
 
 
-def number(value: Any, digits: int | None = None) -> str:
+def number(value: object, digits: int | None = None) -> str:
     """A figure with three significant digits or more, thousands separated; `-` for none."""
     if not isinstance(value, int | float) or value != value:
         return "-"
@@ -330,15 +331,15 @@ def number(value: Any, digits: int | None = None) -> str:
     return text.removeprefix("-") if not text.strip("-0.") else text  # no minus before a zero
 
 
-def _percent(value: Any, signed: bool = False) -> str:
+def _percent(value: object, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''}.0f}%" if isinstance(value, int | float) and value == value else "-"
 
 
-def _share(value: Any) -> str:
+def _share(value: object) -> str:
     return _percent(value * 100) if isinstance(value, int | float) else "-"
 
 
-def _money(usd: Any) -> str:
+def _money(usd: object) -> str:
     """USD in millions or billions."""
     if not isinstance(usd, int | float):
         return "-"
@@ -401,7 +402,7 @@ def _shares(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def _top(entry: Any) -> str:
+def _top(entry: object) -> str:
     """`MYS 5%` out of {"place": ..., "share": ...} or a pair."""
     if isinstance(entry, Mapping):
         return f"{entry.get('place')} {_share(entry.get('share'))}"
@@ -458,7 +459,7 @@ def _texts(summary: Mapping[str, Any]) -> dict[str, str]:
     return {str(row["id"]): str(row.get("text", "")) for row in rows if isinstance(row, Mapping) and "id" in row}
 
 
-def _line(console: Console, row: Any, texts: Mapping[str, str]) -> None:
+def _line(console: Console, row: object, texts: Mapping[str, str]) -> None:
     """One event: date, text, causes."""
     from rich.markup import escape
 
@@ -697,7 +698,7 @@ def export(folder: str, as_csv: bool = True, as_long: bool = False) -> int:
     return 0
 
 
-def _long(frame: Any, name: str) -> Any:
+def _long(frame: pandas.DataFrame, name: str) -> pandas.DataFrame:
     """One table in long form: every number in a row of its own, the texts of the row joined as its key."""
     when = next((column for column in ("date", "date_shipped", "quarter", "applied", "start") if column in frame), None)
     values = list(frame.select_dtypes(include="number").columns)

@@ -18,7 +18,7 @@ def sandbox(port: int = 8765, no_open: bool = False, scenario: str | None = None
         load_scenario(scenario)
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        print(f"the sandbox needs {' and '.join(missing)}: pip install {' '.join(missing)}", file=sys.stderr)  # noqa: T201
+        print(f"the sandbox needs {' and '.join(missing)}: pip install {' '.join(missing)}", file=sys.stderr)
         return CANNOT_START
     page = importlib.import_module("viz.serve")  # pages lie above experiments: named, not imported
     return int(page.serve(port, open_browser=not no_open, scenario=scenario))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agents import Game
 from env import load_facts, load_scenario
 
@@ -99,8 +100,9 @@ def test_an_end_use_and_a_place_are_rows(tables: Path) -> None:
 def test_a_scenario_is_one_file(tmp_path: Path) -> None:
     path = tmp_path / "levy.toml"
     path.write_text(
-        'name = "levy"\nbase = "baseline"\n\n[parameters]\n"demand.noise" = 0.0\n\n[[events]]\ndate = 2025-01-20\nactor = "usa"\n'
-        'text = "A tariff on magnets"\ncommand = { kind = "set_tariff", goods = ["magnet"], origin = "CHN", rate = 0.5 }\n',
+        'name = "levy"\nbase = "baseline"\n\n[parameters]\n"demand.noise" = 0.0\n\n'
+        '[[events]]\ndate = 2025-01-20\nactor = "usa"\ntext = "A tariff on magnets"\n'
+        'command = { kind = "set_tariff", goods = ["magnet"], origin = "CHN", rate = 0.5 }\n',
         encoding="utf-8",
     )
     game = Game(str(path), seed=1).run(until=WEEKS)

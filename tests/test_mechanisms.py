@@ -1160,16 +1160,33 @@ def test_dividends_are_part_of_a_quarters_profit() -> None:
 
 
 # ---- projects -------------------------------------------------------------------------------------------
+#: no luck in projects, use and plants
+SURE = AT_ONCE | {
+    "projects.slip_sigma": 0.0,
+    "projects.overrun_sigma": 0.0,
+    "demand.noise": 0.0,
+    "plants.outage_rate": 0.0,
+}
+
+
 def project_world(**more: Any) -> World:
     """A planned mine announced for 130 weeks from now = commissioning 13 + building 104 + 13 weeks left of finance.
 
     No luck: durations slip by 15 %, cost overruns are 45 %.  Budget 40 m, so 58 m in the end.
     """
     planned = mine(
-        "NEW", t=0.0, nameplate=2600.0, status="planned", ramp=0.0, capex_usd=40e6, announced_start=date(2027, 7, 5)
+        "NEW",
+        t=0.0,
+        nameplate=2600.0,
+        cost=0.0,
+        status="planned",
+        ramp=0.0,
+        capex_usd=40e6,
+        announced_start=date(2027, 7, 5),
     )
-    sure = AT_ONCE | {"projects.slip_sigma": 0.0, "projects.overrun_sigma": 0.0}
-    return opened(one_good(sites=[mine(), planned], parameters=sure, **more))
+    return opened(
+        one_good(**({"sites": [mine(cost=1.0), planned], "parameters": SURE, "constant_demand": False} | more))
+    )
 
 
 def stages(world: World) -> pd.Series:
@@ -1214,6 +1231,21 @@ def test_a_new_mine_ramps_along_its_curve() -> None:
         assert out[week] == near(50.0 * 0.97 * 0.95 / (1 + math.exp(-(t - 35) / 8.75)), 1e-6), week
 
 
+def test_constant_demand_is_about_demand_only() -> None:
+    """Two teaching worlds have constant demand: what is begun there is built, and contracts end when they say."""
+    world = play(
+        project_world(constant_demand=True), 40, {0: {"miner": [{"kind": "advance_project", "project": "P_NEW"}]}}
+    )
+    assert fate(world, 0)[0]
+    assert stages(world).iloc[-1] == "build"
+
+
+def test_contracts_end_under_constant_demand_too() -> None:
+    world = play(with_contract(start=date(2024, 1, 1), end=date(2025, 3, 10)), 14)
+    assert (shipped(world, contract_id="K")[:9] > 0).all()
+    assert (shipped(world, contract_id="K")[10:] == 0).all()
+
+
 def test_building_stops_when_a_project_is_given_up() -> None:
     world = project_world()
     play(
@@ -1231,7 +1263,7 @@ def test_building_stops_when_a_project_is_given_up() -> None:
 
 def test_an_expansion_adds_to_the_nameplate() -> None:
     """520 t a year more = 10 t a week, once permit, building and commissioning are through."""
-    world = opened(one_good(parameters=AT_ONCE | {"projects.slip_sigma": 0.0, "projects.overrun_sigma": 0.0}))
+    world = opened(one_good(parameters=SURE, constant_demand=False))
     play(world, 110, {0: {"miner": [{"kind": "start_project", "site": "MINE", "tonnes_per_year": 520}]}})
     assert float(world.state.site_nameplate[0]) * 52 / 1e3 == near(10_400 + 520)
     assert stages(world).iloc[-1] == "ramp"

@@ -44,7 +44,7 @@ class Strategy:
                 commands.append(self.answer(observation, mail))
         return commands
 
-    def answer(self, observation: Observation, mail: dict[str, Any]) -> Any:
+    def answer(self, observation: Observation, mail: dict[str, Any]) -> Accept | Reject:
         """Take an offer whose price is within the premium over what the good costs here."""
         terms = mail["terms"]
         quote = observation.quotes[terms["good"]]

@@ -1,4 +1,4 @@
-"""A firm that lives on its margin: idles plants in deep loss, restarts them, builds what pays, signs what covers cost."""
+"""A firm living on its margin: idles plants in deep loss, restarts them, builds what pays, signs what covers cost."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Strategy:
                 margin += 0.15 * max(0.0, rule["terms"]["floor_usd_per_kg"] - quote)
         return margin
 
-    def answer(self, observation: Observation, mail: dict[str, Any]) -> Any:
+    def answer(self, observation: Observation, mail: dict[str, Any]) -> Accept | Reject:
         """Sign floors, and offtakes that are no worse than the market."""
         terms = mail["terms"]
         if terms["kind"] == "offer_floor":

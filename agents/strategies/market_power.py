@@ -1,4 +1,4 @@
-"""China's default doctrine: plan volume with use, keep the lever of licences, answer like with like, ease for relief."""
+"""China's default doctrine: plan volume with use, keep licences as a lever, answer like with like, ease for relief."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Doctrine:
 
 
 class Strategy:
-    """Yearly quotas by the balance of use and supply; licences tighter for those who raised tariffs, looser in peace."""
+    """Yearly quotas by the balance of use and supply; licences tighter for those who raised tariffs, else looser."""
 
     card = Card(
         "market_power",
@@ -70,9 +70,12 @@ class Strategy:
         if not any(r["kind"] == "set_control_list" and r["terms"]["elements"] for r in own) or d.leverage <= 0:
             return []
         hostile = {
-            n["actors"][0].upper() for n in observation.news
-            if n["kind"] in ("tariff", "set_tariff", "embargo") and n["actors"] and n["target"] == observation.me["node"]
-        }  # fmt: skip
+            n["actors"][0].upper()
+            for n in observation.news
+            if n["kind"] in ("tariff", "set_tariff", "embargo")
+            and n["actors"]
+            and n["target"] == observation.me["node"]
+        }
         commands: list[Any] = []
         for rule in own:
             terms = rule["terms"]

@@ -1,7 +1,8 @@
 """Policy instruments in force: one file each, the same shape, listed here.
 
 An instrument is a frozen command in force (`Rule`) plus a handler with a fixed set of hooks: `tariff`,
-`export_tax`, `cap` (lanes), `output` (sites), `start`, `weekly` and `settle`.  Adding one takes a file and a line below.
+`export_tax`, `cap` (lanes), `output` (sites), `start`, `weekly` and `settle`.  Adding one takes a file and a line
+below.
 """
 
 from env.instruments.base import Handler, Rule

@@ -13,7 +13,7 @@ from env.instruments.base import Handler, Rule, goods_mask, node_of, refuse_node
 from env.spec import PlaceCode, Share
 
 if TYPE_CHECKING:
-    from env.world import Floats, World
+    from env.world import Bools, Floats, World
 
 
 class Embargo(Body):
@@ -38,7 +38,8 @@ class ExportEmbargo(Handler):
 
     def words(self, actor: str, terms: Embargo) -> str:
         """In plain words."""
-        return f"{actor} {'lifts the embargo on' if terms.lift else 'stops exports to'} {terms.destination or 'all places'}"
+        act = "lifts the embargo on" if terms.lift else "stops exports to"
+        return f"{actor} {act} {terms.destination or 'all places'}"
 
     def scope(self, rule: Rule) -> tuple[object, ...]:
         """One embargo per actor and destination."""
@@ -46,14 +47,19 @@ class ExportEmbargo(Handler):
 
     def cap(self, world: World, rule: Rule, out: Floats) -> None:
         """Lane caps fall to the leak."""
-        if rule.terms.lift:
-            return
+        lanes = self.lanes(world, rule)
+        out[lanes] = np.minimum(out[lanes], world.state.usual_flow[lanes] * rule.terms.leak)
+
+    def lanes(self, world: World, rule: Rule) -> Bools:
+        """Lanes that are closed (G, N, D)."""
         st, n = world.structure, len(CLASSES)
+        closed = np.zeros((len(st.goods), len(st.nodes), st.n_dest), dtype=bool)
+        if rule.terms.lift:
+            return closed
         origin = node_of(world, rule.actor)
-        goods = goods_mask(world, rule.terms.goods)
         targets = [st.nodes.index[rule.terms.destination]] if rule.terms.destination else range(len(st.nodes))
+        to = np.zeros(st.n_dest, dtype=bool)
         for d in targets:
-            if d == origin:
-                continue
-            usual = world.state.usual_flow[goods, origin, d * n : d * n + n] * rule.terms.leak
-            out[goods, origin, d * n : d * n + n] = np.minimum(out[goods, origin, d * n : d * n + n], usual)
+            to[d * n : d * n + n] = d != origin
+        closed[:, origin] = goods_mask(world, rule.terms.goods)[:, None] & to
+        return closed

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date as Day
+from numbers import Integral
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 
 from agents import results
 from agents.casting import cast
+from agents.command_log import read_log
 from agents.seat import Seat
 from env import (
     TABLES,
@@ -36,6 +37,7 @@ from env import (
     weeks_between,
 )
 
+SAVED = {"spec", "overrides", "seed", "state", "pending", "record", "playing", "log", "seats"}  # what `save` writes
 SNAPSHOT_WEEKS, EARLY_WEEKS = 26, 104  # snapshots every half year, after the first two years every year
 
 
@@ -59,6 +61,7 @@ class Game(mesa.Model):
         replay: str | Path | None = None,
         tables: Iterable[str] | None = None,
     ) -> None:
+        seed = _seed(seed)
         super().__init__(rng=seed)
         self.began = perf_counter()
         self._seats: list[Seat] = []
@@ -70,7 +73,7 @@ class Game(mesa.Model):
         self.playing = self.spec.strategies and replay is None
         cast(self, strategies or {})
         self.origins = ("human", "event") if replay is None else ("human", "event", "strategy")
-        self.log = _read_log(replay or commands, self.origins, self.world)
+        self.log = _by_date(replay or commands, self.origins, self.world)
         self.waiting: dict[str, list[Any]] = {}
         self.snapshots: dict[int, World] = {}
         while self.world.week < 0:
@@ -117,7 +120,7 @@ class Game(mesa.Model):
 
     def run(self, until: str | Day | None = None, on_week: Callable[[Game], None] | None = None) -> Game:
         """Play to the week that holds `until` (default: the scenario's end); `on_week` is called after each week."""
-        end = self.spec.end if until is None else Day.fromisoformat(until) if isinstance(until, str) else until
+        end = self.spec.end if until is None else _day(until, "until")
         last = weeks_between(self.spec.start, end)
         while self.world.week < last:
             self.step()
@@ -201,12 +204,12 @@ class Game(mesa.Model):
         try:
             with Path(path).open("rb") as handle:
                 payload = pickle.load(handle)  # noqa: S301
-            if payload["format"] != 1:
-                raise ValueError("another format")
-        except (OSError, pickle.UnpicklingError, EOFError, KeyError, ValueError, AttributeError) as error:
-            raise InputError(
-                [Fault(str(path), None, "", "", f"is not a saved game: {error}", "use a file written by Game.save")]
-            ) from error
+        except OSError as error:
+            raise InputError.one(f"cannot be read: {error.strerror}", "check the path", file=str(path)) from error
+        except Exception as error:  # bytes that are no pickle, or one of other code, fail in any way they like
+            raise _no_game(path, str(error)) from error
+        if not isinstance(payload, dict) or payload.get("format") != 1 or not payload.keys() >= SAVED:
+            raise _no_game(path, "it holds something else, or was saved by another version")
         game = object.__new__(cls)
         mesa.Model.__init__(game, rng=payload["seed"])
         game.began = perf_counter()
@@ -269,7 +272,7 @@ class Game(mesa.Model):
             raise InputError(
                 [Fault("explain", None, where, "place", "no such market place", f"one of {', '.join(st.nodes.codes)}")]
             )
-        when = Day.fromisoformat(day) if isinstance(day, str) else day
+        when = _day(day, "date")
         week = week_index(self.spec.start, when)
         if not 1 <= week < self.world.week:
             raise InputError(
@@ -290,6 +293,10 @@ class Game(mesa.Model):
             before = world.last_desk
             world = _replay_week(world, logged.get(world.week, []))
         return before, world.last_desk
+
+
+def _no_game(path: str | Path, reason: str) -> InputError:
+    return InputError.one(f"is not a saved game: {reason}", "use a file written by Game.save", file=str(path))
 
 
 def _kept(tables: Iterable[str] | None) -> frozenset[str]:
@@ -323,37 +330,38 @@ def _replay_week(world: World, rows: list[dict[str, Any]]) -> World:
     return world
 
 
-def _read_log(path: str | Path | None, origins: tuple[str, ...], world: World) -> dict[int, list[tuple[str, Any, str]]]:
+def _by_date(path: str | Path | None, origins: tuple[str, ...], world: World) -> dict[int, list[tuple[str, Any, str]]]:
     """Commands of a log by week; events that the scenario itself will bring are left to it."""
     if path is None:
         return {}
     own_kinds = {(w, e.actor, e.command.get("kind")) for w, _, e in world.pending}
     table: dict[int, list[tuple[str, Any, str]]] = {}
     faults = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        row = json.loads(line)
-        if "kind" not in row:
-            continue
-        origin = row.get("origin", "human")
+    for number, row in read_log(path):
+        origin, actor = row.get("origin", "human"), row["actor"]
         week = week_index(world.start, Day.fromisoformat(row["date"]))
-        if origin not in origins:
-            continue
-        if origin == "event" and (week, row["actor"], row["kind"]) in own_kinds:
+        if origin not in origins or (origin == "event" and (week, actor, row["kind"]) in own_kinds):
             continue
         if week < 0:
-            faults.append(
-                Fault(
-                    Path(path).name,
-                    number,
-                    row["actor"],
-                    "date",
-                    "lies before the scenario's start",
-                    f"use dates from {world.start}",
-                )
-            )
-        table.setdefault(week, []).append((row["actor"], row.get("body") or {"kind": row["kind"]}, origin))
+            remedy = f"use dates from {world.start}"
+            faults.append(Fault(Path(path).name, number, actor, "date", "lies before the scenario's start", remedy))
+        table.setdefault(week, []).append((actor, row.get("body") or {"kind": row["kind"]}, origin))
     if faults:
         raise InputError(faults)
     return table
+
+
+def _day(value: str | Day, name: str) -> Day:
+    """A date, or InputError for what is none."""
+    try:
+        return value if isinstance(value, Day) else Day.fromisoformat(value)
+    except (TypeError, ValueError):
+        remedy = "write YYYY-MM-DD, for instance 2025-01-06"
+        raise InputError.one(f"{value!r} is not a date", remedy, file=name) from None
+
+
+def _seed(value: object) -> int:
+    """A seed, or InputError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise InputError.one(f"{value!r} is not a whole number from 0", "write seed=1", file="seed")
+    return int(value)

@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
         ),
         Goal("P9", "time to explain / 12 clearings alone", 1.0, float(np.median(bare)), gate=False),
         Goal("P9", "parts add up to the change: largest relative gap x 1e9", 1.0, float(first[:, 5].max() * 1e9)),
-        Goal("P9", "fork of a 10-year run, scaled s", 1.0, float(np.median(scaled["fork"]))),
+        Goal("P9", "fork of a 10-year run, scaled s", 1.0, float(np.median(scaled["fork"])), digits=3),
         Goal(
             "P9",
             f"rewind with {runs[0]['snapshot_weeks'] - 1} weeks replayed, scaled s",

@@ -302,7 +302,7 @@ def dividends(world: World, ledger: Ledger) -> None:
     if not is_quarter_start(world.date + timedelta(weeks=1)):
         return
     private = st.derived.is_firm & (s.closed <= 0)
-    net = s.quarter_book[:, list(INCOME_ITEMS)].sum(axis=1)
+    net = s.quarter_book[:, list(INCOME_ITEMS)].sum(axis=1) + _coming(world, ledger)
     spare = s.cash - 0.5 * s.sales_year
     repay = np.where(private & (spare > 0), np.minimum(s.debt, REPAYMENT_SHARE * spare), 0.0)
     rows = np.flatnonzero(repay > 0)
@@ -311,6 +311,20 @@ def dividends(world: World, ledger: Ledger) -> None:
     pay = np.where(private & (net > 0) & (spare > 0), np.minimum(p["finance.dividend"] * net, spare), 0.0)
     rows = np.flatnonzero(pay > 0)
     ledger.pay(rows, OUTSIDE, pay[rows], "dividend", len(st.parties))
+
+
+def _coming(world: World, ledger: Ledger) -> Floats:
+    """Income (P,) USD of the week that is not in the books yet: its payments, material used, stock written off."""
+    st = world.structure
+    n = len(st.parties)
+    out = -sums(st.derived.u_party, world.used_cost, n) - world.lost_cost
+    for payer, payee, usd, reason in zip(ledger.payer, ledger.payee, ledger.usd, ledger.reason, strict=True):
+        paid, got = ENTRY[REASONS[reason]]
+        if paid is not None and paid[0] in INCOME_ITEMS:
+            out += paid[1] * sums(payer, usd, n)
+        if got is not None and got[0] in INCOME_ITEMS:
+            out += got[1] * sums(payee, usd, n)
+    return out
 
 
 def depreciate(world: World) -> None:

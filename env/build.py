@@ -10,7 +10,8 @@ import numpy as np
 from env import cover
 from env.axes import CLASSES, OUTSIDE, Axis, dest_index, sums
 from env.calendar import first_week_from
-from env.contracts import ContractTable
+from env.compact import Flows
+from env.contracts import ACTIVE, ContractTable
 from env.derived import derive
 from env.licences import LicenceOffice
 from env.params import DEFAULTS
@@ -85,12 +86,30 @@ def build_world(spec: WorldSpec, seed: int = 0) -> World:
     start = spec.start
     world = World(structure, state, seed, start, Record(structure, start))
     state.week = -spec.burn_in_weeks
+    world.record.flows = _opening_flows(structure, state)
     world.pending = sorted(
         ((first_week_from(start, e.date), i, e) for i, e in enumerate(spec.events)), key=lambda row: row[:2]
     )
     refresh_policy(world)
     opening_prices(world)
     return world
+
+
+def who_trades(spec: WorldSpec) -> tuple[set[tuple[str, str, str, str]], set[tuple[str, str, str, str]]]:
+    """Who sells and who buys what where: (party, node, holder, good), with the holder named or empty."""
+    goods = Axis(tuple(g.code for g in spec.goods))
+    nodes = Axis(tuple(sorted(n.code for n in spec.nodes)))
+    parties = Axis((OUTSIDE, *sorted(p.code for p in spec.parties)))
+    h = _Holders(spec, parties, nodes)
+    sells, buys = (
+        {
+            (parties.codes[h.party[i]], nodes.codes[h.node[i]], holder, goods.codes[g])
+            for i, g, *_ in rows
+            for holder in ("", h.codes[i])
+        }
+        for rows in _slots(spec, h, goods, nodes)
+    )
+    return sells, buys
 
 
 def build_structure(spec: WorldSpec) -> Structure:
@@ -327,7 +346,7 @@ def _lanes(spec: WorldSpec, sites: list[SiteSpec], goods: Axis, nodes: Axis) -> 
     for lane in spec.lanes:
         o, d = nodes.index[lane.origin], nodes.index[lane.destination]
         exists[o, d] = True
-        transit[o, d] = min(MAX_SEA - 2, max(1, int(np.ceil(lane.transit_weeks))))
+        transit[o, d] = max(1, int(np.ceil(lane.transit_weeks)))
         for s, stage in enumerate(STAGES):
             freight[s, o, d] = lane.freight_usd_per_t.get(stage, 0.0) / 1e3  # type: ignore[call-overload]
     lane_open = np.zeros((len(goods), n, n), dtype=bool)
@@ -402,7 +421,6 @@ def _opening_state(st: Structure) -> State:
             site = sites[holder]
             s.s_cover_target[k] = cover.output_weeks(site.stage, site.node, good)
     s.contracts = ContractTable.opening(st)
-    s.transit_mean = s.contracts.mean_transit(st)
     # opening stocks
     s.stock = np.zeros((n_h, n_g))
     s.cost = np.zeros((n_h, n_g))
@@ -412,11 +430,14 @@ def _opening_state(st: Structure) -> State:
     for r in range(n_r):
         for lag in range(st.r_lag[r]):
             s.wip[r, (lag - spec.burn_in_weeks) % MAX_LAG] += s.plan[r]
-    s.sea = np.zeros((n_b, MAX_SEA))
-    for b in range(n_b):
-        weeks = float(s.transit_mean[b])
-        for k in range(int(np.ceil(weeks))):
-            s.sea[b, (k - spec.burn_in_weeks) % MAX_SEA] += s.expected_use[b] * min(1.0, weeks - k)
+    ring = max(MAX_SEA, int(st.transit_weeks.max(initial=0)) + 2)
+    s.sea = np.zeros((n_b, ring))
+    s.transit_mean = np.zeros(n_b)
+    for _, _, b, weeks, kg in _under_way(st, s):
+        if s.expected_use[b] > 0.0:
+            s.transit_mean[b] += weeks * kg / s.expected_use[b]
+        for k in range(weeks):
+            s.sea[b, (k - spec.burn_in_weeks) % ring] += kg
     party_holder = {code: st.holders.index[f"{code}@{row.node}"] for row in spec.stocks for code in [row.holder]
                     if f"{row.holder}@{row.node}" in st.holders.index}  # fmt: skip
     for row in spec.stocks:
@@ -488,6 +509,40 @@ def _opening_state(st: Structure) -> State:
     )
     s.next_ids = {"contract": 1, "licence": 1, "event": 1, "batch": 1}
     return s
+
+
+def _under_way(st: Structure, s: State) -> list[tuple[int, int, int, int, float]]:
+    """What is at sea when the world opens: contract (-1: none), sell slot, buy slot, weeks of sea, kg a week of them.
+
+    A buyer's use comes under its contracts in force; without any, from the largest maker, if nobody makes it at home.
+    """
+    c, rows = s.contracts, []
+    active = np.flatnonzero(c.status == ACTIVE)
+    total = sums(c.buyer_slot[active], c.kg[active], len(st.b_holder))
+    for i in active:
+        k, b = int(c.seller_slot[i]), int(c.buyer_slot[i])
+        if total[b] > 0.0:
+            rows.append((int(i), k, b, float(s.expected_use[b] * c.kg[i] / total[b])))
+    for b in np.flatnonzero((total <= 0.0) & (s.expected_use > 0.0) & (st.b_role <= 1)):
+        g, node = st.b_good[b], st.b_node[b]
+        slots = np.arange(st.s_ptr[g], st.s_ptr[g + 1])
+        makes = np.where(st.lane_open[g, st.s_node[slots], node], s.flow[slots], 0.0)
+        if len(slots) and makes.max() > 0.0 and not (makes[st.s_node[slots] == node] > 0.0).any():
+            rows.append((-1, int(slots[np.argmax(makes)]), int(b), float(s.expected_use[b])))
+    sailing = st.derived.sea_weeks
+    return [(i, k, b, int(sailing[st.s_node[k], st.b_node[b]]), kg) for i, k, b, kg in rows
+            if sailing[st.s_node[k], st.b_node[b]] > 0 and kg > 0.0]  # fmt: skip
+
+
+def _opening_flows(st: Structure, s: State) -> list[Flows]:
+    """What is at sea when the world opens, as shipments of the weeks before, at base prices."""
+    rows = _under_way(st, s)
+    out = []
+    for age in range(1, max((row[3] for row in rows), default=0) + 1):
+        contract, s_slot, b_slot, _, kg = (np.array(x) for x in zip(*(r for r in rows if r[3] >= age), strict=True))
+        price = st.base_price[st.s_good[s_slot]]
+        out.append(Flows.opening(st, -st.spec.burn_in_weeks - age, s_slot, b_slot, kg, price, contract))
+    return out[::-1]
 
 
 def _throughput_value(st: Structure) -> Floats:

@@ -118,6 +118,23 @@ class Flows:
         )
 
     @classmethod
+    def opening(
+        cls, st: Structure, week: int, s_slot: Ints, b_slot: Ints, kg: Floats, price: Floats, contract: Ints
+    ) -> Flows:
+        """Pack what left in a week before the world began, free of duty."""
+        return cls(
+            st,
+            week,
+            s_slot.astype(_small(len(st.s_good))),
+            b_slot.astype(_small(len(st.b_good))),
+            kg,
+            Runs.of(price, np.float64),
+            Runs.of(np.zeros(len(kg)), np.float64),
+            Runs.of(contract, np.int32),
+            Runs.of(np.full(len(kg), -1), np.int32),
+        )
+
+    @classmethod
     def none(cls, st: Structure) -> Flows:
         """No deals."""
         slots, empty = np.zeros(0, np.int32), Runs.of(np.zeros(0), np.float64)

@@ -7,6 +7,7 @@ or embargo leave; the rest is a recorded shortfall.  Richer terms plug in here a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from env.axes import CLASSES
-from env.calendar import week_index
+from env.calendar import first_week_from, week_index
+from env.errors import Fault, InputError
 from env.world import Floats, Ints
 
 if TYPE_CHECKING:
@@ -67,9 +69,12 @@ class ContractTable:
 
     @classmethod
     def opening(cls, st: Structure) -> ContractTable:
-        """Contracts of the specification."""
+        """Contracts of the specification, in the order of their codes; raises InputError for what nobody can fill."""
         table = cls()
-        rows = [_spec_row(st, c) for c in st.spec.contracts]
+        rows = [_spec_row(st, c) for c in sorted(st.spec.contracts, key=lambda c: (c.code, c.start))]
+        faults = [fault for code, terms in rows for fault in _slot_faults(st, code, terms)]
+        if faults:
+            raise InputError(faults)
         if rows:
             table.code = [code for code, _ in rows]
             columns = list(zip(*(terms for _, terms in rows), strict=True))
@@ -88,20 +93,10 @@ class ContractTable:
             setattr(self, f.name, np.append(old, np.array(terms.get(f.name, 0)).astype(old.dtype)))
         return len(self.code) - 1
 
-    def mean_transit(self, st: Structure) -> Floats:
-        """Volume-weighted transit weeks of the usual supply of each buy slot (B,)."""
-        weight = np.zeros(len(st.b_holder))
-        weeks = np.zeros(len(st.b_holder))
-        if len(self):
-            transit = st.transit_weeks[st.s_node[self.seller_slot], st.b_node[self.buyer_slot]]
-            np.add.at(weight, self.buyer_slot, self.kg)
-            np.add.at(weeks, self.buyer_slot, self.kg * transit)
-        return np.divide(weeks, weight, out=np.zeros_like(weeks), where=weight > 0)
-
 
 def _opening(st: Structure, c: ContractSpec) -> bool:
     """In force when the world begins."""
-    return week_index(st.spec.start, c.start) <= -st.spec.burn_in_weeks
+    return first_week_from(st.spec.start, c.start) <= -st.spec.burn_in_weeks
 
 
 def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
@@ -111,11 +106,11 @@ def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
     buyer = find_slot(st, c.buyer, c.good, c.buyer_node, c.buyer_holder, sells=False)
     feed = st.good_stage[good] in ("concentrate", "seg", "swarf")
     rule = FIXED if c.price_rule == "fixed" else FORMULA if feed else INDEX
-    start = week_index(st.spec.start, c.start)
+    start = first_week_from(st.spec.start, c.start)
     # in a still world nothing runs out
     end = (
         FAR_WEEK
-        if c.end >= date(2099, 1, 1) or (st.spec.constant_demand and c.rolling is False and _opening(st, c))
+        if c.end >= date(2099, 1, 1) or (st.spec.still and c.rolling is False and _opening(st, c))
         else week_index(st.spec.start, c.end)
     )
     status = ACTIVE if start <= -st.spec.burn_in_weeks else PENDING
@@ -127,12 +122,29 @@ def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
     return c.code, terms
 
 
+def _slot_faults(st: Structure, code: str, terms: tuple[float, ...]) -> Iterator[Fault]:
+    """Ends of a contract that neither sell nor buy its good at its node."""
+    if min(terms[:2]) >= 0:
+        return
+    c = next(row for row in st.spec.contracts if row.code == code)
+    for slot, field_name, verb, party, node, holder in (
+        (terms[0], "seller", "sells", c.seller, c.seller_node, c.seller_holder),
+        (terms[1], "buyer", "buys", c.buyer, c.buyer_node, c.buyer_holder),
+    ):
+        if slot < 0:
+            at = f"at {holder}" if holder else f"at {node}"
+            message = f"{party} {verb} no {c.good} {at}"
+            remedy = f"name a party that {verb} it there, or add its site, use or trading desk"
+            yield Fault(f"scenario {st.spec.name}", None, f"contract {code}", field_name, message, remedy)
+
+
 def find_slot(st: Structure, party: str, good: str, node: str, holder: str = "", *, sells: bool) -> int:
     """Slot of a party for a good at a node (first by code); -1 when it has none."""
     g, n, p = st.goods.index[good], st.nodes.index[node], st.parties.index[party]
     table = st.sell_slot if sells else st.buy_slot
     if holder:
-        return table.get((st.holders.index[holder], g), -1)
+        at = st.holders.index.get(holder, st.holders.index.get(f"{holder}@{node}", -1))
+        return table.get((at, g), -1)
     found = [slot for (h, gg), slot in table.items() if gg == g and st.holder_party[h] == p and st.holder_node[h] == n]
     return min(found, default=-1)
 
@@ -187,8 +199,9 @@ def roll(world: World, index_at_hub: Floats, formula: Floats) -> None:
     good = world.structure.s_good[c.seller_slot]
     target = np.where(c.rule == FORMULA, formula[good], index_at_hub[good])
     c.index_mean += (target - c.index_mean) / c.lag
-    c.status[(c.status == PENDING) & (c.start <= s.week)] = ACTIVE
-    c.status[(c.status == ACTIVE) & (c.end < s.week)] = ENDED
+    # for the week to come: `start` and `end` are the first and the last week of deliveries
+    c.status[(c.status == PENDING) & (c.start <= s.week + 1)] = ACTIVE
+    c.status[(c.status == ACTIVE) & (c.end <= s.week)] = ENDED
     if world.date.month == 1 and world.date.day <= 7:
         annual = (c.rolling == 1) & (c.status == ACTIVE)
         fresh = c.share * s.expected_use[c.buyer_slot]

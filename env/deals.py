@@ -134,7 +134,7 @@ def _sign_floor(world: World, found: Offer, text: str) -> None:
     start = max(world.week, first_week_from(world.structure.spec.start, t.start))
     words = f"{found.sender} guarantees {t.to} {t.floor_usd_per_kg:g} USD/kg for {t.good} for {t.years:g} years"
     note(world, "floor", [found.sender, t.to], text or words, about=[f"good:{t.good}"], data=t.model_dump(mode="json"))
-    start_rule(world, found.sender, t, start, int(t.years * 52))
+    start_rule(world, found.sender, t, start, max(1, round(t.years * 52)))
 
 
 def _sign_offtake(world: World, found: Offer, text: str) -> None:
@@ -155,7 +155,7 @@ def _sign_offtake(world: World, found: Offer, text: str) -> None:
         min_take=t.min_take_share, rule=FIXED if t.price_rule == "fixed" else FORMULA if feed else INDEX,
         fixed_price=t.price_usd_per_kg, factor=t.index_factor, lag=t.index_lag_weeks,
         index_mean=s.ref_origin[good, st.hub[good]], signed=world.week, start=start,
-        end=start + int(t.years * 52), status=ACTIVE if start <= world.week else PENDING,
+        end=start + max(1, round(t.years * 52)) - 1, status=ACTIVE if start <= world.week else PENDING,
     )  # fmt: skip
     price = f"{t.price_usd_per_kg:g} USD/kg" if t.price_rule == "fixed" else f"index x {t.index_factor:g}"
     words = (

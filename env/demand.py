@@ -15,6 +15,8 @@ from env.world import Floats
 if TYPE_CHECKING:
     from env.world import World
 
+MATURE_UTILISATION = 0.97  # share of nameplate a plant in order puts through
+SMALL_GAIN, MORE_FEED = 0.15, 1.5
 NEVER_STOPS_BELOW = 0.02  # a shortfall smaller than this share is not a stoppage
 SHORT_RUN_BOUNDS = (0.6, 1.25)
 
@@ -92,7 +94,10 @@ def expect(world: World, wants: Floats) -> None:
 
 
 def desired_feed(world: World) -> Floats:
-    """Throughput separators and recyclers try to keep up (R,) kg a week: base, ramp, and less at a loss."""
+    """Throughput separators and recyclers try to keep up (R,) kg a week: base and ramp; less at a loss, more at a gain.
+
+    Loss and gain are against the usual margin, in turnovers; a small gain is no reason to look for more feed.
+    """
     st, s = world.structure, world.state
     growth = np.divide(s.site_nameplate, st.nameplate_kg, out=np.ones_like(s.site_nameplate), where=st.nameplate_kg > 0)
     opening = st.opening_ramp
@@ -105,4 +110,10 @@ def desired_feed(world: World) -> Floats:
     want = np.where(fresh[st.r_site], new[st.r_site], own) * (s.site_on[st.r_site] >= 1.0)
     turnover = np.bincount(st.ro_recipe, weights=st.ro_coef * s.sale_price[st.ro_slot], minlength=len(st.r_site))
     ratio = np.divide(s.margin - s.margin_base, turnover, out=np.zeros_like(turnover), where=turnover > 0)
-    return want * np.clip(1.0 + 1.5 * np.minimum(ratio, 0.0), 0.3, 1.0)
+    most = (
+        np.where(st.site_young | ~np.isnan(s.ramp_from[:, 0]), s.site_ramp, 1.0) * MATURE_UTILISATION * s.site_nameplate
+    )
+    usual = np.bincount(st.r_site, weights=want, minlength=len(most))
+    room = np.divide(most, usual, out=np.ones_like(most), where=usual > 0)
+    more = np.minimum(1.0 + MORE_FEED * np.maximum(ratio - SMALL_GAIN, 0.0), np.maximum(room[st.r_site], 1.0))
+    return want * np.clip(1.0 + 1.5 * np.minimum(ratio, 0.0), 0.3, 1.0) * more

@@ -64,6 +64,26 @@ def price_at(world: World, desk: Desk, good: int, node: int, *, delivered: bool)
     return float((np.nan_to_num(result[4][classes]) * kg).sum() / kg.sum()) if kg.sum() > 0 else float("nan")
 
 
+def between(world: World, desk: Desk, good: int, node: int, *, delivered: bool) -> float:
+    """Half-way between the best bid and the best offer that could meet at a node; NaN where none can."""
+    origin, ask, ask_kg, dest, bid, bid_kg, cost, cap = book_of(world, desk, good)
+    lane = np.where(cap > 0.0, cost, np.inf)
+    here = np.arange(lane.shape[1]) // 3 == node if delivered else np.ones(lane.shape[1], dtype=bool)
+    if not delivered:
+        lane = np.where((np.arange(len(lane)) == node)[:, None], lane, np.inf)
+    some_ask, some_bid = ask_kg > 0.0, (bid_kg > 0.0) & here[dest]
+    if not some_ask.any() or not some_bid.any():
+        return float("nan")
+    best_ask, best_bid = np.full(lane.shape[0], np.inf), np.full(lane.shape[1], -np.inf)
+    np.minimum.at(best_ask, origin[some_ask], ask[some_ask])
+    np.maximum.at(best_bid, dest[some_bid], bid[some_bid])
+    if delivered:
+        low, high = float((best_ask[:, None] + lane)[:, here].min()), float(best_bid[here].max())
+    else:
+        low, high = float(best_ask[node]), float((best_bid - lane[node]).max())
+    return 0.5 * (low + high) if np.isfinite(low) and np.isfinite(high) else float("nan")
+
+
 def explain_week(world: World, before: Desk, after: Desk, good: str, place: str, *, delivered: bool) -> Explanation:
     """Attribute the change of the cleared price between two desks, exact to rounding."""
     st = world.structure
@@ -85,7 +105,9 @@ def explain_week(world: World, before: Desk, after: Desk, good: str, place: str,
         for group in order[:-1]:
             desk = swap(desk, after, group)
             now = price(desk)
-            now = level if np.isnan(now) else now  # a market without trade carries the last price
+            if np.isnan(now):  # no trade with this mix: where bid and offer stand, or else the last price
+                now = between(world, desk, g, n, delivered=delivered)
+            now = level if np.isnan(now) else now
             parts[group] += 0.5 * (now - level)
             level = now
         if np.isnan(last):

@@ -334,7 +334,7 @@ def world_spec(facts: Facts, document: dict[str, Any]) -> WorldSpec:
         name=document["name"], title=document.get("title", ""), description=document.get("description", ""),
         start=start, end=end, burn_in_weeks=document.get("burn_in_weeks", 0),
         constant_demand=demand == "constant", demand_variant="low" if demand == "low" else "base",
-        strategies=options.get("strategies", True),
+        still=options.get("still", False), strategies=options.get("strategies", True),
         nodes=[NodeSpec(code=n, name=", ".join(names[n][:4])) for n in sorted(nodes)],
         places=[PlaceSpec(code=row.iso3, name=row.name, node=row.node) for row in facts.market_nodes],
         goods=goods, parties=_parties(facts, _yearly_sales(sites, uses, price)), sites=sites, uses=uses,

@@ -164,19 +164,19 @@ class Observation:
     @cached_property
     def quotes(self) -> dict[str, Block]:
         """Published prices by good (USD/kg ex VAT): domestic, FOB at the hub; delivered, contract, ask at my place."""
-        found: dict[str, Block] = self._world.once(f"quotes:{self._node}", lambda w: _quotes(w, self._node))
+        found: dict[str, Block] = _copy(self._world.once(f"quotes:{self._node}", lambda w: _quotes(w, self._node)))
         return found
 
     @cached_property
     def policy(self) -> list[Block]:
         """Rules in force, as everybody can read them."""
-        found: list[Block] = self._world.once("policy", _policy)
+        found: list[Block] = _copy(self._world.once("policy", _policy))
         return found
 
     @cached_property
     def news(self) -> list[Block]:
         """What happened in the last quarter."""
-        found: list[Block] = self._world.once("news", _news)
+        found: list[Block] = _copy(self._world.once("news", _news))
         return found
 
     @cached_property
@@ -204,7 +204,7 @@ class Observation:
     @cached_property
     def history(self) -> dict[str, Block]:
         """Published domestic prices of the last weeks, year means, supply and use as published yearly balances."""
-        found: dict[str, Block] = self._world.once("history", _history)
+        found: dict[str, Block] = _copy(self._world.once("history", _history))
         return found
 
     @property
@@ -219,6 +219,15 @@ class Observation:
 def observe(world: World, party: str) -> Observation:
     """The observation of a party this week; raises KeyError for an unknown party."""
     return Observation(world, party)
+
+
+def _copy(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape
+    """Published values are worked out once a week; each seat gets its own copy, to write into as it likes."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value
 
 
 def _site_columns(world: World) -> dict[str, list[Any]]:

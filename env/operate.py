@@ -10,6 +10,7 @@ from numba import njit
 
 from env.axes import sums
 from env.calendar import is_chinese_new_year
+from env.demand import MATURE_UTILISATION
 from env.market import recipe_margins
 from env.streams import draws
 from env.world import Floats, Ints
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from env.world import World
 
 OUTAGE_WEEKS, OUTAGE_SHARE = 4.0, 0.25
-MATURE_UTILISATION = 0.97
+
 CHINA = "CHN"
 YOUNG_TOP = 0.95
 LEARNING = ("separation_light", "separation_heavy", "metal", "magnet")
@@ -47,7 +48,7 @@ def capability(world: World) -> Floats:
     st, s = world.structure, world.state
     out = _most(world)
     out *= np.where(s.outage_left > 0, 1.0 - OUTAGE_SHARE, 1.0)
-    if not st.spec.constant_demand and is_chinese_new_year(world.date) and CHINA in st.nodes:
+    if not (st.spec.constant_demand or st.spec.still) and is_chinese_new_year(world.date) and CHINA in st.nodes:
         out[st.derived.new_year_sites] *= world.params["season.new_year_dip"]
     return out
 
@@ -57,7 +58,7 @@ def draw_outages(world: World) -> None:
     st, s = world.structure, world.state
     s.outage_left = np.maximum(s.outage_left - 1.0, 0.0)
     rate = world.params["plants.outage_rate"] / 52.0
-    if rate <= 0.0 or st.spec.constant_demand or not len(st.sites):
+    if rate <= 0.0 or st.spec.constant_demand or st.spec.still or not len(st.sites):
         return
     hit = draws(world.seed, st.derived.site_keys, s.week) < rate
     s.outage_left[hit] = OUTAGE_WEEKS
@@ -82,6 +83,7 @@ def plan(world: World) -> None:
     fresh = np.clip(wish, s.plan * (1.0 - speed), np.maximum(s.plan * (1.0 + speed), seed))
     fresh = np.where(loss > 0.0, np.minimum(fresh, s.plan * (1.0 - speed * np.minimum(loss / 0.2, 1.0))), fresh)
     fresh = np.where(by_hand, cap_site[st.r_site] * share[st.r_site] * _mix(world), fresh)
+    fresh = fresh * _within_limit(world, fresh)[st.r_site]
     usual_cap = _most(world)
     wanted = np.bincount(st.r_site, weights=fresh, minlength=len(st.sites))
     fit = np.divide(usual_cap, wanted, out=np.ones_like(wanted), where=wanted > usual_cap)
@@ -90,6 +92,16 @@ def plan(world: World) -> None:
     squeeze = np.divide(cap_site, total, out=np.ones_like(total), where=total > cap_site)
     s.plan = fresh
     s.run_rate = fresh * np.minimum(squeeze, 1.0)[st.r_site]  # a holiday or an outage does not change the plan
+
+
+def _within_limit(world: World, plan: Floats) -> Floats:
+    """Share of a plan that quotas on output allow (site,): they hold from their first week, whatever is planned."""
+    st, s = world.structure, world.state
+    n = len(st.sites)
+    ruled = np.isfinite(s.site_limit)
+    most = np.where(ruled, sums(st.r_site, st.r_base_kg, n) * np.where(ruled, s.site_limit, 0.0), np.inf)
+    total = sums(st.r_site, plan, n)
+    return np.divide(most, total, out=np.ones(n), where=total > most)
 
 
 def _turnover(world: World) -> Floats:
@@ -261,7 +273,7 @@ def _tailings(world: World) -> Floats:
 def update_ramps(world: World) -> None:
     """Ramps of young plants: u = umax / (1 + exp(-(t - t50) / spread)), t in weeks since the start."""
     st, s, p = world.structure, world.state, world.params
-    if world.week == 0 and not st.spec.constant_demand:
+    if world.week == 0 and not st.spec.still:
         # plants still ramping at the start go on from the point of the curve where they stand
         for i in np.flatnonzero(st.site_young & np.isnan(s.ramp_from[:, 0]) & (s.site_ramp < YOUNG_TOP)):
             best, middle = p["projects.ramp_t50_best_weeks"], p["projects.ramp_t50_weeks"]

@@ -98,13 +98,24 @@ def announce_tables(world: World) -> None:
             words,
             about=topics,
             data={"rate": row.rate},
-            target=row.origin,
+            target=row.origin if _raises(st, row) else "",
         )
         if row.origin in st.nodes:
             fear = min(MOST_TARIFF_FEAR, 0.5 * row.rate)
             abroad = np.arange(len(st.nodes)) != st.nodes.index[row.origin]
             s.risk[np.ix_(goods, abroad)] = np.maximum(s.risk[np.ix_(goods, abroad)], 0.5 * fear)
             s.risk[goods, st.nodes.index[row.importer]] = np.maximum(s.risk[goods, st.nodes.index[row.importer]], fear)
+
+
+def _raises(st: Structure, row: TariffSpec) -> bool:
+    """True when a dated row is above the row of the same importer, origin, class and basis that ends as it starts."""
+    lane = (row.importer, row.origin, row.good_class, row.legal_basis)
+    before = [
+        r.rate for r in st.spec.tariffs
+        if (r.importer, r.origin, r.good_class, r.legal_basis) == lane
+        and r.valid_from < row.valid_from and (r.valid_to is None or r.valid_to >= row.valid_from - timedelta(weeks=1))
+    ]  # fmt: skip
+    return row.rate > max(before, default=0.0)
 
 
 def table_edge(world: World, day: date) -> int:

@@ -183,7 +183,7 @@ def advance(world: World, ledger: Ledger) -> list[tuple[str, Project]]:
     """One week of all projects.  Returns (what happened, project) for the news."""
     s = world.state
     happened: list[tuple[str, Project]] = []
-    if world.week < 0 or world.structure.spec.constant_demand:
+    if world.week < 0 or world.structure.spec.still:
         return happened  # plans of 2025 do not move during burn-in, nor in a still world
     for project in s.projects:
         if project.stage in ("ramp", "cancelled"):

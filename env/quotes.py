@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 KINDS = ("domestic", "fob", "delivered", "contract", "ask")
 DOMESTIC, FOB, DELIVERED, CONTRACT, ASK = range(5)
 ASK_NODE = "EUU"
+MOST_LOOSE = 0.6  # part of the fundamental's weight that goes in full alarm
+ANCHOR_WEEKS = 26.0  # users in alarm give the fundamental up over this time, and come back to it as slowly
+PILE_FROM_WEEKS = 26.0  # ore stock beyond its usual cover from which it counts as unsold
 
 
 def lane_cost(world: World) -> tuple[Floats, Floats, Floats]:
@@ -75,6 +78,7 @@ def opening_prices(world: World) -> None:
     s.mean_dest, s.mean_origin = s.ref_dest.copy(), s.ref_origin.copy()
     s.dual_guess = s.ref_origin.copy()
     s.fundamental = base.copy()
+    s.anchor = np.ones((len(st.goods), len(st.nodes)))
     s.sale_price = s.ref_origin[st.s_good, st.s_node].copy()
     c = s.contracts
     if len(c):
@@ -144,6 +148,13 @@ def supply_and_use(world: World) -> tuple[Floats, Floats]:
             else np.zeros(len(s.hold))
         )
         source = np.minimum(source, bound[st.r_main_slot] + (1.0 - s.hold[st.r_main_slot]) * source)
+        # ore that piles up unsold is no supply to those who wait for oxide
+        slot = st.r_main_slot
+        weeks = np.divide(
+            s.stock[st.s_holder[slot], st.s_good[slot]], source, out=np.zeros_like(source), where=source > 0
+        )
+        idle = np.clip((weeks - s.s_cover_target[slot] - PILE_FROM_WEEKS) / PILE_FROM_WEEKS, 0.0, 1.0)
+        source = (1.0 - idle) * source + idle * np.minimum(source, s.sales[slot])
     dug = np.bincount(st.s_good[st.r_main_slot], weights=source, minlength=n_g)
     supply = dug @ st.content
     # use that licences or embargoes keep away from the market does not press on it
@@ -227,12 +238,17 @@ def update_references(world: World, price_origin: Floats, price_dest: Floats, so
         pull = np.where(traded & (price > 0), price, mean + (fund - mean) * 0.5)
         step = np.clip(weight * (1.0 + 3.0 * s.alarm) * (pull / mean - 1.0), -limit, limit)
         mean *= 1.0 + step
+    # who is short follows the market, not what the balance of the year says it should be
+    loose = np.where(st.derived.is_heavy, 0.0, MOST_LOOSE)[:, None]
+    s.anchor += (1.0 - loose * s.alarm - s.anchor) / ANCHOR_WEEKS
+    w = w * s.anchor
     s.ref_origin = (1.0 - w) * s.mean_origin + w * fund_origin
     s.ref_dest = (1.0 - w) * s.mean_dest + w * fund_dest
     s.long_mean += (s.ref_dest - s.long_mean) / 156.0
     hub_now = s.ref_origin[g, st.hub]
     s.hub_history = np.vstack([s.hub_history[1:], hub_now])
-    s.year_mean += (hub_now - s.year_mean) / 52.0
+    traded = s.index_price[DOMESTIC, g, st.hub]
+    s.year_mean += (np.where(np.isnan(traded), hub_now, traded) - s.year_mean) / 52.0
 
 
 def update_ask(world: World) -> None:

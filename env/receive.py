@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +15,16 @@ from env import deals, projects
 from env.body import Body
 from env.contracts import ACTIVE, TERMINATED
 from env.events import note
-from env.instruments import HANDLERS
+from env.instruments import HANDLERS, Rule
 from env.policy import start_rule
 from env.roles import MAY, MOST_COMMANDS_A_WEEK
 
 if TYPE_CHECKING:
     from env.world import World
+
+
+MOST_DEPTH = 4  # of lists and tables in a command
+FAR = 2**1023  # larger whole numbers are no numbers to compute with
 
 
 class Refused(Exception):
@@ -44,18 +50,25 @@ def receive_events(world: World) -> None:
 
 
 def receive_inbox(world: World) -> None:
-    """Commands of people and of logs, in the order they came."""
+    """Commands of people and of logs, in the order they came; a seat has as many a week as through `receive`."""
     inbox, world.inbox = world.inbox, []
+    counts: dict[tuple[str, str], int] = {}
     for actor, body, origin in inbox:
-        carry_out(world, actor, body, origin)
+        count = counts[actor, origin] = counts.get((actor, origin), 0) + 1
+        if origin == "event" or count <= MOST_COMMANDS_A_WEEK:
+            carry_out(world, actor, body, origin)
+        elif count == MOST_COMMANDS_A_WEEK + 1:
+            log(world, actor, _dump(body), origin, False, f"more than {MOST_COMMANDS_A_WEEK} commands in one week")
 
 
 def carry_out(world: World, actor: str, body: object, origin: str, text: str = "") -> bool:
     """Check and execute one command; True when accepted."""
     shown = _dump(body)
     try:
-        command = c.parse_command(body)
-        shown = command.model_dump(mode="json", exclude_none=True)
+        if not isinstance(body, (Body, Mapping)):
+            raise Refused(f"{type(body).__name__} is not a command; write a table with a kind and its fields")
+        command = c.parse_command(body if isinstance(body, Body) else shown)
+        shown = _dump(command)
         if actor not in world.structure.parties.index:
             raise Refused(f"unknown seat {actor!r}")
         kind = world.structure.party_kind[world.structure.parties.index[actor]]
@@ -87,9 +100,39 @@ def log(world: World, actor: str, body: dict[str, Any], origin: str, accepted: b
 
 
 def _dump(body: object) -> dict[str, Any]:
+    """A command as it is judged and logged: JSON that reads back as the same command, whatever was handed in."""
     if isinstance(body, Body):
-        return body.model_dump(mode="json", exclude_none=True)
-    return dict(body) if isinstance(body, Mapping) else {"kind": "", "value": repr(body)}
+        needed = {name for name, info in type(body).model_fields.items() if info.is_required()}
+        return {k: v for k, v in body.model_dump(mode="json").items() if v is not None or k in needed}
+    if isinstance(body, Mapping):
+        return {_text(key): _plain(value) for key, value in body.items()}
+    return {"kind": "", "value": _plain(body)}
+
+
+def _plain(value: object, depth: int = 1) -> object:
+    """JSON for anything: what JSON cannot say is named by its type (an address or an order would differ by run)."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) < FAR else _text(float("inf"))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else _text(value)
+    if depth < MOST_DEPTH and isinstance(value, Mapping):
+        return {_text(key): _plain(item, depth + 1) for key, item in value.items()}
+    if depth < MOST_DEPTH and isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    """A value as text that any file can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, date):
+        return value.isoformat()
+    return repr(value) if isinstance(value, (bool, int, float, bytes)) else f"<{type(value).__name__}>"
 
 
 # ---- checks ---------------------------------------------------------------------------------------------
@@ -133,10 +176,26 @@ def _rule(world: World, actor: str, cmd: Any, text: str) -> None:
         raise Refused(reason)
     note(
         world, cmd.kind, [actor], text or handler.words(actor, cmd), about=handler.about(world, cmd),
-        data=cmd.model_dump(mode="json", exclude_none=True), target=handler.target(cmd),
+        data=cmd.model_dump(mode="json", exclude_none=True),
+        target="" if _eases(world, actor, cmd) else handler.target(cmd),
     )  # fmt: skip
     handler.announced(world, actor, cmd)
     start_rule(world, actor, cmd, world.week, getattr(cmd, "weeks", None))
+
+
+def _eases(world: World, actor: str, cmd: Any) -> bool:
+    """True when a measure is lifted, or set no higher than it stands: that is aimed at nobody."""
+    if getattr(cmd, "lift", False):
+        return True
+    rate = getattr(cmd, "rate", None)
+    if rate is None:
+        return False
+    scope = HANDLERS[cmd.kind].scope(Rule("", cmd.kind, actor, cmd, world.week))
+    standing = [
+        r.terms.rate for r in world.state.instruments
+        if r.kind == cmd.kind and r.active(world.week) and HANDLERS[r.kind].scope(r) == scope
+    ]  # fmt: skip
+    return bool(rate <= max(standing, default=0.0))
 
 
 def _plan_output(world: World, actor: str, cmd: c.PlanOutput, text: str) -> None:

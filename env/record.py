@@ -88,6 +88,8 @@ class Record:
         first = world.week
         self.flows = [f for f in self.flows if len(f.kg) and int(f.arrives().max()) >= first]
         self.events = [e for e in self.events if e["week"] >= first]
+        told = {e["id"] for e in self.events}
+        s.last_event = {topic: number for topic, number in s.last_event.items() if number in told}
         self.quarters.append(_book_row(world, quarter(world.date - timedelta(weeks=1)), opening=True))
         s.quarter_book[...] = 0.0
 

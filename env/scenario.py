@@ -58,6 +58,7 @@ class Options(Row):
     demand: Literal["base", "low", "constant"] | None = None
     dated_events: bool | None = None
     strategies: bool | None = None
+    still: bool | None = None
 
 
 class Document(Row):
@@ -502,14 +503,16 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, Scalar] | No
         burn_in_weeks=merged.get("burn_in_weeks") or 0,
         constant_demand=options["demand"] == "constant",
         demand_variant="low" if options["demand"] == "low" else "base",
+        still=options["still"],
         strategies=options["strategies"],
         **rows,
         knowhow=numbers["knowhow"],
         parameters=numbers["parameters"] | changes.parameters,
     )
-    faults = [_place(issue, spec, files[-1], origins) for issue in check_spec(spec)]
-    if faults:
-        raise InputError(dict.fromkeys(faults))
+    for check in (check_spec, _contract_ends):  # the second needs what the first has found in order
+        faults = [_place(issue, spec, files[-1], origins) for issue in check(spec)]
+        if faults:
+            raise InputError(dict.fromkeys(faults))
     return spec
 
 
@@ -554,7 +557,7 @@ def _merge(files: list[_File]) -> dict[str, Any]:
 
 
 def _merged_options(files: list[_File]) -> dict[str, Any]:
-    options: dict[str, Any] = {"demand": "base", "dated_events": True, "strategies": True}
+    options: dict[str, Any] = {"demand": "base", "dated_events": True, "strategies": True, "still": False}
     for file in files:
         options |= file.document.options.model_dump(exclude_none=True)
     return options
@@ -841,6 +844,21 @@ def _contracts(spec: WorldSpec) -> Iterator[Issue]:
                 message = f"'{row.code}' stands there twice"
             yield Issue("contracts", index, "code", message, "give each contract its own code")
         seen[row.code] = (row.start, row.end)
+
+
+def _contract_ends(spec: WorldSpec) -> Iterator[Issue]:
+    """Sellers that sell the good at the node, buyers that buy it there."""
+    from env.build import who_trades  # late: reading a file must not need the engine
+
+    sells, buys = who_trades(spec)
+    for index, row in enumerate(spec.contracts):
+        for end, verb, known in (("seller", "sells", sells), ("buyer", "buys", buys)):
+            party, node, holder = (getattr(row, end + suffix) for suffix in ("", "_node", "_holder"))
+            names = (holder, f"{holder}@{node}") if holder else ("",)
+            if not any((party, node, name, row.good) in known for name in names):
+                message = f"{party} {verb} no {row.good} at {f'{holder}, ' if holder else ''}{node}"
+                remedy = f"name a party that {verb} it there, or add its site, use or trading desk"
+                yield Issue("contracts", index, end, message, remedy)
 
 
 # where ore, scrap and by-products enter the world: nothing of this world goes in

@@ -85,9 +85,10 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> tuple[Deals, Des
     st, s = world.structure, world.state
     books = market.books_of(world, desk)
     masks = [_mask(world, rule) for rule in rules]
-    shared = sum(goods[:, None, None] & lanes[None] for goods, lanes in masks)
-    overlap = bool((np.asarray(shared) > 1).any())
+    # quotas meet on a good, even where their lanes are different ones: what one exporter keeps the other is asked for
+    overlap = bool((np.sum([goods for goods, _ in masks], axis=0) > 1).any())
     results: dict[int, tuple[Any, ...]] = {}
+    allowed = [np.inf] * len(rules)
     for _ in range(MOST_ROUNDS if overlap else 1):
         moved = 0.0
         for i, (rule, (goods, lanes)) in enumerate(zip(rules, masks, strict=True)):
@@ -97,6 +98,7 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> tuple[Deals, Des
             allowance = HANDLERS["set_quota"].weekly_allowance(world, rule)  # type: ignore[attr-defined]
             counted = goods[term.good] & lanes[st.s_node[term.s_slot], st.b_dest[term.b_slot]]
             left = max(0.0, allowance - float(term.kg[counted].sum()))
+            allowed[i] = left
             others = [(r, m) for k, (r, m) in enumerate(zip(rules, masks, strict=True)) if k != i]
             dear = [Book(*_with_prices(books[g], g, others), s.dual_guess[g]) for g in members]
             before = rule.totals.get("price", 0.0)
@@ -107,19 +109,50 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> tuple[Deals, Des
                 results[g] = tuple(result)
         if moved < 1e-6:
             break
+    prices = [rule.totals.get("price", 0.0) for rule in rules]
+    cap = desk.cap
+    if overlap:
+        cap = _held_to(rules, masks, allowed, results, desk.cap)
+        if cap is not desk.cap:
+            for g in results:
+                dear = _with_prices(books[g], g, list(zip(rules, masks, strict=True)))
+                results[g] = tuple(clear_book(*dear[:7], cap[g], s.dual_guess[g]))
     rents, cost = {}, desk.cost.copy()
     for g in results:
         rent = np.zeros_like(books[g][6])
-        for rule, (goods, lanes) in zip(rules, masks, strict=True):
+        for price, (goods, lanes) in zip(prices, masks, strict=True):
             if goods[g]:
-                rent += np.where(lanes, rule.totals.get("price", 0.0), 0.0)
+                rent += np.where(lanes, price, 0.0)
         rents[g] = rent
         cost[g] += rent[:, :: len(CLASSES)]
     for g, book in books.items():
         if g not in results:
             results[g] = clear_book(*book, s.dual_guess[g])
     deals = market.deals_of(world, dict(sorted(results.items())), rents)
-    return deals, replace(desk, cost=cost)
+    return deals, replace(desk, cost=cost, cap=cap)
+
+
+def _held_to(
+    rules: list[Rule],
+    masks: list[tuple[Bools, Bools]],
+    allowed: list[float],
+    results: dict[int, tuple[Any, ...]],
+    cap: Floats,
+) -> Floats:
+    """Lane caps that keep every quota where prices alone do not: exporters that are equals to their buyers tie.
+
+    The same array when all quotas are kept.
+    """
+    used = [sum(float(r[2][lanes].sum()) for g, r in results.items() if goods[g]) for goods, lanes in masks]
+    if all(kg <= most * (1.0 + 1e-9) for kg, most in zip(used, allowed, strict=True)):
+        return cap
+    out = cap.copy()
+    for kg, most, (goods, lanes) in zip(used, allowed, masks, strict=True):
+        part = min(1.0, most / kg) if kg > 0.0 else 1.0
+        for g, result in results.items():
+            if goods[g]:
+                out[g] = np.where(lanes, np.minimum(out[g], result[2] * part), out[g])
+    return out
 
 
 def _with_prices(book: market.Book, g: int, rules: list[tuple[Rule, tuple[Bools, Bools]]]) -> market.Book:

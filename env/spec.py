@@ -249,7 +249,11 @@ class EventSpec(Row):
 
 
 class WorldSpec(Row):
-    """Everything a world needs before its first week."""
+    """Everything a world needs before its first week.
+
+    `constant_demand`: use neither grows nor fluctuates, plants have no outages and no holidays.  `still`: beyond that
+    nothing happens by itself: projects and ramps stand, contracts in force at the start do not run out.
+    """
 
     name: str
     title: str = ""
@@ -258,6 +262,7 @@ class WorldSpec(Row):
     end: date
     burn_in_weeks: Annotated[int, Field(ge=0, le=520)] = 0
     constant_demand: bool = False
+    still: bool = False
     demand_variant: Literal["base", "low"] = "base"
     strategies: bool = True
     nodes: list[NodeSpec]

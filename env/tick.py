@@ -130,7 +130,6 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
     ledger.pay(user, OUTSIDE, s.running_level * (0.25 * felt + 0.9 * st.u_margin), "overhead", n_p)
     for rule in policy.active_rules(world):
         HANDLERS[rule.kind].settle(world, rule, ledger)
-    books.dividends(world, ledger)
     books.interest_and_credit(world, ledger)
     books.support(world, ledger)
     books.sponsor(world, ledger)
@@ -139,6 +138,7 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
         code = st.parties.codes[party]
         note(world, "default", [code], f"{code} defaults; {fate}", data={"fate": fate})
     books.depreciate(world)
+    books.dividends(world, ledger)
 
 
 def learn_from_the_week(world: World) -> None:
@@ -166,8 +166,8 @@ def _shortage(world: World) -> Floats:
     key = st.b_good[rows] * n + st.b_node[rows]
     have = s.stock[st.b_holder[rows], st.b_good[rows]]
     target = s.expected_use[rows] * s.cover_target[rows]
-    held = np.bincount(key, weights=have, minlength=len(st.goods) * n)
-    aim = np.bincount(key, weights=target, minlength=len(st.goods) * n)
+    held = sums(key, have, len(st.goods) * n)
+    aim = sums(key, target, len(st.goods) * n)
     cover = np.divide(held, aim, out=np.ones_like(held), where=aim > 0)
     return np.clip((0.7 - cover) / 0.5, 0.0, 1.0).reshape(len(st.goods), n)
 

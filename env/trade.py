@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from env.world import World
 
 
+TRANSIT_WEEKS = 26.0  # memory of how long supply is under way
+
+
 @dataclass(slots=True, eq=False)
 class Shipments:
     """Goods that left this week (arrays over deals): the rows of the flows table."""
@@ -67,6 +70,7 @@ def ship(world: World, deals: Deals, ledger: Ledger) -> Shipments:
     landed = np.where(own, unit_cost * kg, bill.value) + bill.extra
     weeks = st.derived.sea_weeks[bill.origin, bill.dest]
     _send(world, deals, weeks, landed)
+    _learn_transit(world, b, kg, weeks)
     own_moved = np.bincount(k[own], weights=kg[own], minlength=len(sold))
     s.week_sold += sold - own_moved
     s.week_used_own += own_moved
@@ -162,6 +166,15 @@ def _send(world: World, deals: Deals, weeks: Ints, landed: Floats) -> None:
     np.add.at(s.sea.reshape(-1), cell, kg[at_sea])
     np.add.at(s.sea_cost.reshape(-1), cell, landed[at_sea])
     s.on_order += np.bincount(there, weights=kg[at_sea], minlength=len(s.on_order))
+
+
+def _learn_transit(world: World, b: Ints, kg: Floats, weeks: Ints) -> None:
+    """Buyers learn how long their supply is under way: the week's mean, by its share in their use."""
+    s = world.state
+    got = sums(b, kg, len(s.on_order))
+    sailing = np.divide(sums(b, kg * weeks, len(got)), got, out=s.transit_mean.copy(), where=got > 0)
+    part = np.clip(np.divide(got, s.expected_use, out=np.ones_like(got), where=s.expected_use > 0), 0.0, 1.0)
+    s.transit_mean = s.transit_mean + part * (sailing - s.transit_mean) / TRANSIT_WEEKS
 
 
 def _quote(world: World, deals: Deals, bill: Bill, own: Bools) -> None:

@@ -201,6 +201,7 @@ class State:
     mean_origin: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, N) 13-week mean of deals
     mean_dest: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     hub_history: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (9, G) domestic level, last nine weeks
+    anchor: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, N) trust in the fundamental, 0-1
     year_mean: Floats = field(default_factory=lambda: np.zeros(0))  # (G,) 52-week mean at the hub
     ref0_origin: Floats = field(
         default_factory=lambda: np.zeros((0, 0))

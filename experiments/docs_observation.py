@@ -95,7 +95,7 @@ FIELDS: dict[str, str] = {
     "news.kind": "kind of event",
     "news.actors": "parties it is about",
     "news.text": "in words",
-    "news.target": "place the act is aimed at, or empty",
+    "news.target": "place the act is aimed at, or empty; what lifts or lowers a measure is aimed at nobody",
     "calendar.date": "Monday of the week to come",
     "calendar.week": "weeks since the start",
     "calendar.month_start": "first Monday of a month",

@@ -24,9 +24,9 @@ NEEDED = {
     "mesa": "playing a scenario",
     "pandas": "tables of a run",
     "pyarrow": "writing a run",
-}
-OPTIONAL = {
     "solara": "the sandbox in the browser",
+    "ipyvuetify": "the sandbox in the browser",
+    "anywidget": "the sandbox in the browser",
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PORTS = (8765, 8766)
@@ -46,15 +46,12 @@ class Finding:
 
 def _packages() -> list[Finding]:
     findings = []
-    for names, needed in ((NEEDED, True), (OPTIONAL, False)):
-        for name, use in names.items():
-            try:
-                findings.append(Finding("packages", name, "ok", version(name)))
-            except PackageNotFoundError:
-                state = "broken" if needed else "missing"
-                findings.append(
-                    Finding("packages", name, state, f"not installed; needed for {use}", f"pip install {name}")
-                )
+    for name, use in NEEDED.items():
+        try:
+            findings.append(Finding("packages", name, "ok", version(name)))
+        except PackageNotFoundError:
+            detail = f"not installed; needed for {use}"
+            findings.append(Finding("packages", name, "broken", detail, f"pip install {name}"))
     return findings
 
 

@@ -102,52 +102,6 @@ def check_seats(strategies: Mapping[str, str], spec: WorldSpec) -> None:
         raise InputError(faults)
 
 
-def check_log(path: Path) -> None:
-    """A command log: one JSON object a line; commands carry date, actor and kind.  Raises `InputError`."""
-    if not path.is_file():
-        raise InputError.one("there is no such file", "name a commands.jsonl of a run", file=str(path))
-    faults: list[Fault] = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError.one("is not UTF-8 text", "name a commands.jsonl of a run", file=str(path)) from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            faults += _log_faults(path.name, number, line)
-    if not any(line.strip() for line in lines):
-        faults.append(Fault(path.name, None, "", "", "is empty", "name a commands.jsonl of a run"))
-    if faults:
-        raise InputError(faults)
-
-
-def _log_faults(file: str, number: int, line: str) -> Iterator[Fault]:
-    """What is wrong with one line of a command log (a header line has no kind and is skipped)."""
-    try:
-        entry = json.loads(line, parse_constant=_no_constant)
-    except ValueError as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        yield Fault(file, number, "", "", f"is not JSON: {reason}", "one JSON object a line, numbers finite")
-        return
-    if not isinstance(entry, dict):
-        yield Fault(file, number, "", "", "is not a JSON object", 'write {"date": ..., "actor": ..., "kind": ...}')
-        return
-    if number == 1 and "kind" not in entry and "actor" not in entry:
-        return
-    for name in ("date", "actor", "kind"):
-        if not isinstance(entry.get(name), str) or not entry[name]:
-            yield Fault(file, number, "", name, "is missing or not a text", f'write "{name}": "..."')
-    if isinstance(entry.get("date"), str):
-        try:
-            date.fromisoformat(entry["date"])
-        except ValueError:
-            remedy = "write YYYY-MM-DD, for instance 2025-01-06"
-            yield Fault(file, number, "", "date", f"'{entry['date']}' is not a date", remedy)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a finite number")
-
-
 def check_until(until: date | None, spec: WorldSpec) -> None:
     """`--until` must lie inside the scenario."""
     if until is None:
@@ -259,9 +213,11 @@ def run(
         return FOREIGN_FOLDER
     check_tables(tables)
     check_strategies(strategies or {})
+    from agents.command_log import read_log
+
     for log in (commands, replay):
         if log is not None:
-            check_log(Path(log))
+            read_log(log)
     spec = load_scenario(scenario, dict(overrides or {}))
     check_until(until, spec)
     check_seats(strategies or {}, spec)

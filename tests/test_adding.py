@@ -85,7 +85,14 @@ def test_a_good_is_a_row(tables: Path) -> None:
 
 
 def test_an_end_use_and_a_place_are_rows(tables: Path) -> None:
-    add_row(tables / "end_use_place_2025.csv", {"end_use": "wind", "node": "USA"}, end_use="robots", demand_2024_t=50)
+    add_row(
+        tables / "end_use_place_2025.csv",
+        {"end_use": "wind", "node": "USA"},
+        end_use="robots",
+        low_2024_t=40,
+        demand_2024_t=50,
+        high_2024_t=60,
+    )
     add_row(tables / "buyers.csv", {"end_use": "wind", "node": "USA"}, end_use="robots")
     add_row(tables / "countries.csv", {"iso3": "MEX"}, iso3="PER", name="Peru")
     add_row(tables / "market_nodes.csv", {"iso3": "CHL"}, iso3="PER", name="Peru")

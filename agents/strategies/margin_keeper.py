@@ -15,7 +15,7 @@ WELL_USED = 0.85
 EXPANSION = 0.15
 GOOD_MARGIN = 0.06
 LEAST_RUNWAY_WEEKS = 13
-TOO_MUCH_ORE_WEEKS, ENOUGH_ORE_WEEKS, LEAST_MINING = 104.0, 26.0, 0.4
+TOO_MUCH_ORE_WEEKS, ENOUGH_ORE_WEEKS, LEAST_MINING = 104.0, 26.0, 0.05
 
 
 class Strategy:
@@ -71,6 +71,7 @@ class Strategy:
         full = site["throughput_t_per_week"] * 52 > WELL_USED * site["nameplate_t"] and site["stage"] != "byproduct"
         return bool(
             full
+            and site["stock_weeks"] < ENOUGH_ORE_WEEKS
             and site["margin_usd_per_kg"] / turnover > GOOD_MARGIN
             and site["ramp"] >= 0.9
             and site["nameplate_t"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -42,8 +43,29 @@ class ExportEmbargo(Handler):
         return f"{actor} {act} {terms.destination or 'all places'}"
 
     def scope(self, rule: Rule) -> tuple[object, ...]:
-        """One embargo per actor and destination."""
-        return (rule.kind, rule.actor, rule.terms.destination)
+        """One embargo per actor, destination and list of goods."""
+        return (rule.kind, rule.actor, rule.terms.destination, tuple(sorted(rule.terms.goods)))
+
+    def start(self, world: World, rule: Rule) -> None:
+        """For the goods it names it takes the place of older embargoes on the same place; a lift leaves nothing."""
+        s, goods = world.state, world.structure.goods
+        named = goods_mask(world, rule.terms.goods)
+        kept = []
+        for old in s.instruments:
+            if old is rule:
+                if not rule.terms.lift:
+                    kept.append(old)
+                continue
+            same = old.kind == rule.kind and old.actor == rule.actor and old.start <= world.week
+            if same and old.terms.destination == rule.terms.destination:
+                before = goods_mask(world, old.terms.goods)
+                if (before & named).any():
+                    left = [code for code, hit in zip(goods.codes, before & ~named, strict=True) if hit]
+                    if not left:
+                        continue
+                    old = replace(old, terms=old.terms.model_copy(update={"goods": left}))
+            kept.append(old)
+        s.instruments = kept
 
     def cap(self, world: World, rule: Rule, out: Floats) -> None:
         """Lane caps fall to the leak."""

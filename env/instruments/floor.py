@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from env.body import Body
@@ -39,7 +38,7 @@ class OfferFloor(Body):
 
 
 class PriceFloor(Handler):
-    """Quarterly settlement against the leading domestic index ex VAT (mean of the quarter's weeks)."""
+    """Settlement by quarter and at the end, against the leading domestic index ex VAT (mean of the weeks)."""
 
     terms = OfferFloor
     sent_by = ("state", "defence", "agency")
@@ -67,20 +66,24 @@ class PriceFloor(Handler):
         total["kg"] = total.get("kg", 0.0) + kg
         total["reference_sum"] = total.get("reference_sum", 0.0) + float(reference)
         total["weeks"] = total.get("weeks", 0.0) + 1.0
-        if not is_quarter_start(world.date) or total["weeks"] < 2:
+        last = rule.end is not None and world.week + 1 >= rule.end
+        if not last and (not is_quarter_start(world.date) or total["weeks"] < 2):
             return
         mean = total["reference_sum"] / total["weeks"]
         state = st.parties.index[rule.actor]
         pay = max(0.0, t.floor_usd_per_kg - mean) * total["kg"]
         ledger.one(state, seller, pay, "floor_payment", rule.id)
+        # the year of the weeks that are settled: the first Monday of January still settles the year before
+        year = float((world.date - timedelta(weeks=1)).year)
+        if total.get("year") != year:
+            total["clawed_year"] = 0.0
         back = 0.0
         if t.upside_share > 0.0 and mean > t.upside_above_usd_per_kg > 0.0:
             back = t.upside_share * (mean - t.upside_above_usd_per_kg) * total["kg"]
             if t.upside_cap_usd > 0.0:
-                back = min(back, max(0.0, t.upside_cap_usd - total.get("clawed_year", 0.0)))
+                back = min(back, max(0.0, t.upside_cap_usd - total["clawed_year"]))
             ledger.one(seller, state, back, "floor_clawback", rule.id)
-        year = np.floor(world.week / WEEKS_PER_YEAR)
-        total["clawed_year"] = back + (total.get("clawed_year", 0.0) if total.get("year", -1.0) == year else 0.0)
-        total.update(year=float(year), kg=0.0, reference_sum=0.0, weeks=0.0)
+        total["clawed_year"] += back
+        total.update(year=year, kg=0.0, reference_sum=0.0, weeks=0.0)
         total["paid"] = total.get("paid", 0.0) + pay
         total["clawed"] = total.get("clawed", 0.0) + back

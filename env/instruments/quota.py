@@ -75,7 +75,13 @@ class Quota(Handler):
         rule.totals["period_end"] = world.week + WEEKS_PER_YEAR
         sites = self.sites(world, rule)
         base = float(_base_rate(world)[sites].sum())
-        rule.totals["from_share"] = float(world.state.site_limit[sites].mean()) if sites.any() and base > 0 else 1.0
+        rule.totals["from_share"] = self._now(world, sites) / base if base > 0 else 1.0
+
+    def _now(self, world: World, sites: Bools) -> float:
+        """kg a week the sites run at, no more than the limits in force allow."""
+        st, s = world.structure, world.state
+        plan = np.bincount(st.r_site, weights=s.plan, minlength=len(st.sites))
+        return float(np.minimum(plan, np.nan_to_num(s.site_limit, posinf=np.inf) * _base_rate(world))[sites].sum())
 
     def sites(self, world: World, rule: Rule) -> Bools:
         """Sites a mining or smelting quota holds for (site,)."""

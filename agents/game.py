@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import date as Day
 from numbers import Integral
 from pathlib import Path
@@ -32,6 +33,7 @@ from env import (
     load_scenario,
     observe,
     scenario_hash,
+    suggest_or_list,
     tick,
     week_index,
     weeks_between,
@@ -136,13 +138,18 @@ class Game(mesa.Model):
 
     def observe(self, party: str) -> Observation:
         """What a seat sees now."""
+        self._check_party("observe", party)
         return observe(self.world, party)
 
     def submit(self, party: str, command: Command | Mapping[str, Any]) -> None:
         """Hand in a command of a person for the coming week; the seat's strategy keeps quiet that week."""
-        if party not in self.world.structure.parties:
-            raise InputError([Fault("submit", None, party, "party", "no such seat", "see Game.seats")])
+        self._check_party("submit", party)
         self.waiting.setdefault(party, []).append(command)
+
+    def _check_party(self, call: str, party: str) -> None:
+        if party not in self.world.structure.parties:
+            remedy = suggest_or_list(str(party), self.world.structure.parties.codes[1:])
+            raise InputError([Fault(call, None, str(party), "party", "no such seat", remedy)])
 
     # ---- forks, files ------------------------------------------------------------------------------------
     def fork(self) -> Game:
@@ -210,6 +217,9 @@ class Game(mesa.Model):
             raise _no_game(path, str(error)) from error
         if not isinstance(payload, dict) or payload.get("format") != 1 or not payload.keys() >= SAVED:
             raise _no_game(path, "it holds something else, or was saved by another version")
+        state = payload["state"]
+        if not is_dataclass(state) or any(not hasattr(state, f.name) for f in fields(state)):
+            raise _no_game(path, "it was saved by another version")
         game = object.__new__(cls)
         mesa.Model.__init__(game, rng=payload["seed"])
         game.began = perf_counter()

@@ -11,7 +11,7 @@ from env import cover
 from env.axes import CLASSES, OUTSIDE, Axis, dest_index, sums
 from env.calendar import first_week_from
 from env.compact import Flows
-from env.contracts import ACTIVE, ContractTable
+from env.contracts import ACTIVE, FIXED, ContractTable
 from env.derived import derive
 from env.licences import LicenceOffice
 from env.params import DEFAULTS
@@ -245,7 +245,10 @@ def build_structure(spec: WorldSpec) -> Structure:
         u_slot=np.array(u_rows, dtype=np.int64),
         u_end_use=np.array([end_uses.index[use_of_holder[buys[i][0]].end_use] for i in u_rows], dtype=np.int64),
         u_growth=np.array(
-            [0.0 if spec.constant_demand else getattr(use_of_holder[buys[i][0]], growth_field) / 100 for i in u_rows]
+            [
+                0.0 if spec.constant_demand or spec.still else getattr(use_of_holder[buys[i][0]], growth_field) / 100
+                for i in u_rows
+            ]
         ),
         u_elasticity=np.array([use_of_holder[buys[i][0]].elasticity for i in u_rows]),
         u_margin=np.array([use_of_holder[buys[i][0]].margin_lost_usd_per_kg for i in u_rows]),
@@ -459,6 +462,7 @@ def _opening_state(st: Structure) -> State:
     s.intensity, s.intensity_floor = np.ones(n_u), np.ones(n_u)
     s.structural_use, s.running_level = st.u_base_kg.copy(), st.u_base_kg.copy()
     s.switched = np.zeros(len(st.x_use))
+    s.week_stopped = np.full(n_u, -np.inf)
     s.use_noise, s.demand_scale, s.stopped_weeks = np.zeros(n_u), np.ones(n_u), np.zeros(n_u)
     # prices (levels come from opening_prices)
     s.risk, s.alarm = np.zeros((n_g, n_n)), np.zeros((n_g, n_n))
@@ -523,24 +527,28 @@ def _under_way(st: Structure, s: State) -> list[tuple[int, int, int, int, float]
         k, b = int(c.seller_slot[i]), int(c.buyer_slot[i])
         if total[b] > 0.0:
             rows.append((int(i), k, b, float(s.expected_use[b] * c.kg[i] / total[b])))
-    for b in np.flatnonzero((total <= 0.0) & (s.expected_use > 0.0) & (st.b_role <= 1)):
-        g, node = st.b_good[b], st.b_node[b]
+    for free in np.flatnonzero((total <= 0.0) & (s.expected_use > 0.0) & (st.b_role <= 1)):
+        b = int(free)
+        g, node = int(st.b_good[b]), int(st.b_node[b])
         slots = np.arange(st.s_ptr[g], st.s_ptr[g + 1])
         makes = np.where(st.lane_open[g, st.s_node[slots], node], s.flow[slots], 0.0)
         if len(slots) and makes.max() > 0.0 and not (makes[st.s_node[slots] == node] > 0.0).any():
-            rows.append((-1, int(slots[np.argmax(makes)]), int(b), float(s.expected_use[b])))
+            rows.append((-1, int(slots[np.argmax(makes)]), b, float(s.expected_use[b])))
     sailing = st.derived.sea_weeks
     return [(i, k, b, int(sailing[st.s_node[k], st.b_node[b]]), kg) for i, k, b, kg in rows
             if sailing[st.s_node[k], st.b_node[b]] > 0 and kg > 0.0]  # fmt: skip
 
 
 def _opening_flows(st: Structure, s: State) -> list[Flows]:
-    """What is at sea when the world opens, as shipments of the weeks before, at base prices."""
+    """What is at sea when the world opens, as shipments of the weeks before, at the prices of the base."""
     rows = _under_way(st, s)
     out = []
     for age in range(1, max((row[3] for row in rows), default=0) + 1):
         contract, s_slot, b_slot, _, kg = (np.array(x) for x in zip(*(r for r in rows if r[3] >= age), strict=True))
-        price = st.base_price[st.s_good[s_slot]]
+        price = st.base_price[st.s_good[s_slot]].copy()
+        signed = contract >= 0
+        row, c = contract[signed], s.contracts
+        price[signed] = np.where(c.rule[row] == FIXED, c.fixed_price[row], c.factor[row] * price[signed])
         out.append(Flows.opening(st, -st.spec.burn_in_weeks - age, s_slot, b_slot, kg, price, contract))
     return out[::-1]
 

@@ -113,7 +113,8 @@ def _spec_row(st: Structure, c: ContractSpec) -> tuple[str, tuple[float, ...]]:
         if c.end >= date(2099, 1, 1) or (st.spec.still and c.rolling is False and _opening(st, c))
         else week_index(st.spec.start, c.end)
     )
-    status = ACTIVE if start <= -st.spec.burn_in_weeks else PENDING
+    first = -st.spec.burn_in_weeks
+    status = ENDED if end < first else ACTIVE if start <= first else PENDING
     terms = (
         seller, buyer, c.volume_t_per_year * 1e3 / 52, c.share_of_need, c.min_take_share, int(c.rolling),
         int(c.captive), rule, c.price_usd_per_kg, c.index_factor, max(1, c.index_lag_weeks),

@@ -37,7 +37,7 @@ def wanted(world: World) -> Floats:
     years = max(0.0, s.week / WEEKS_PER_YEAR)
     base = st.u_base_kg * (1.0 + st.u_growth) ** years
     noise = p["demand.noise"]
-    if noise > 0.0 and not st.spec.constant_demand and len(base):
+    if noise > 0.0 and not (st.spec.constant_demand or st.spec.still) and len(base):
         memory = p["demand.noise_memory"]
         draw = normals(world.seed, st.derived.use_keys, s.week)
         s.use_noise = memory * s.use_noise + noise * np.sqrt(1.0 - memory**2) * draw

@@ -71,7 +71,7 @@ class Observation:
         """My plants and projects: what they do, can do and earn."""
         w, st = self._world, self._world.structure
         mine = st.derived.sites_of.get(self._index, ())
-        if not mine:
+        if not mine or w.state.closed[self._index] > 0:  # a firm that is wound up runs nothing
             return []
         shared = w.once("site columns", _site_columns)
         projects = w.once(

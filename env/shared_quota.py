@@ -115,8 +115,8 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> tuple[Deals, Des
         cap = _held_to(rules, masks, allowed, results, desk.cap)
         if cap is not desk.cap:
             for g in results:
-                dear = _with_prices(books[g], g, list(zip(rules, masks, strict=True)))
-                results[g] = tuple(clear_book(*dear[:7], cap[g], s.dual_guess[g]))
+                held = _with_prices(books[g], g, list(zip(rules, masks, strict=True)))
+                results[g] = tuple(clear_book(*held[:7], cap[g], s.dual_guess[g]))
     rents, cost = {}, desk.cost.copy()
     for g in results:
         rent = np.zeros_like(books[g][6])

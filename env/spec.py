@@ -251,8 +251,8 @@ class EventSpec(Row):
 class WorldSpec(Row):
     """Everything a world needs before its first week.
 
-    `constant_demand`: use neither grows nor fluctuates, plants have no outages and no holidays.  `still`: beyond that
-    nothing happens by itself: projects and ramps stand, contracts in force at the start do not run out.
+    `constant_demand`: use neither grows nor fluctuates, plants have no outages and no holidays.  `still`: all of
+    that, and nothing else happens by itself: projects and ramps stand, contracts in force at the start do not run out.
     """
 
     name: str

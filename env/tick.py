@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from env.world import World
 
 
+STOPPAGE = 0.2  # share of a use that is missing
+STOPPAGE_WEEKS = 26
+STOPPAGE_NAMES = 12
+
+
 def tick(
     world: World, orders: Mapping[str, Iterable[Command | dict[str, Any]]] | None = None, *, origin: str = "strategy"
 ) -> None:
@@ -54,6 +59,7 @@ def tick(
     shipped = exchange_goods(world, ledger)
     trade.arrive(world)
     used = demand.build_products(world)
+    tell_stoppages(world, used)
     settle(world, ledger, made, used)
     happened = projects.advance(world, ledger)
     rows = books.post(world, ledger)
@@ -109,6 +115,31 @@ def exchange_goods(world: World, ledger: Ledger) -> list[trade.Shipments]:
     return shipped
 
 
+def tell_stoppages(world: World, used: demand.Use) -> None:
+    """News of lines that stop for want of a good: a use short by a fifth, for the first time in half a year."""
+    st, s = world.structure, world.state
+    short = used.stopped > STOPPAGE
+    if not short.any():
+        return
+    fresh = short & (s.week - s.week_stopped > STOPPAGE_WEEKS)
+    s.week_stopped[short] = s.week
+    if world.week < 0 or not fresh.any():
+        return
+    for g in np.unique(st.derived.u_good[fresh]):
+        rows = np.flatnonzero(fresh & (st.derived.u_good == g))
+        good = st.goods.codes[g]
+        who = [st.parties.codes[i] for i in np.unique(st.derived.u_party[rows])]
+        where = [st.nodes.codes[i] for i in np.unique(st.derived.u_node[rows])]
+        missing = float(used.stopped[rows].max())
+        curb = s.last_event.get(f"curb:good:{good}")
+        note(
+            world, "stoppage", who[:STOPPAGE_NAMES], f"lines stop in {', '.join(where)}: up to {missing:.0%} of {good} "
+            "is missing", about=[f"good:{good}"], also=[f"lines:{code}" for code in who],
+            causes=[curb] if curb else None,
+            data={"good": good, "places": where, "uses": len(rows), "missing": round(missing, 4)},
+        )  # fmt: skip
+
+
 def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.Use) -> None:
     """Costs of plants, sales of products, floors, interest, credit, support, defaults, dividends."""
     st, s = world.structure, world.state
@@ -136,7 +167,7 @@ def settle(world: World, ledger: Ledger, made: operate.Production, used: demand.
     for party in books.defaults(world):
         fate = books.fail(world, party, ledger)
         code = st.parties.codes[party]
-        note(world, "default", [code], f"{code} defaults; {fate}", data={"fate": fate})
+        note(world, "default", [code], f"{code} defaults; {fate}", about=[f"lines:{code}"], data={"fate": fate})
     books.depreciate(world)
     books.dividends(world, ledger)
 

@@ -261,6 +261,7 @@ class State:
     mail: list[Any] = field(default_factory=list)
     news: list[Any] = field(default_factory=list)
     next_ids: dict[str, int] = field(default_factory=dict)
+    week_stopped: Floats = field(default_factory=lambda: np.zeros(0))  # (U,) last week a fifth of the use was missing
     last_event: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> State:

@@ -213,7 +213,7 @@ def run(
         return FOREIGN_FOLDER
     check_tables(tables)
     check_strategies(strategies or {})
-    from agents.command_log import read_log
+    from agents import Game, read_log
 
     for log in (commands, replay):
         if log is not None:
@@ -221,8 +221,6 @@ def run(
     spec = load_scenario(scenario, dict(overrides or {}))
     check_until(until, spec)
     check_seats(strategies or {}, spec)
-
-    from agents import Game
 
     game = Game(
         scenario,

@@ -56,7 +56,11 @@ class Quota(Handler):
         return super().refuse(world, actor, terms) or refuse_node(world, terms.destination)
 
     def about(self, world: World, terms: SetQuota) -> list[str]:
-        """The goods named, or all."""
+        """The goods named, or what the sites named make, or all."""
+        st = world.structure
+        if terms.sites and not terms.goods:
+            mine = np.isin(st.s_holder, [st.sites.index[code] for code in terms.sites])
+            return [f"good:{st.goods.codes[g]}" for g in np.unique(st.s_good[mine])]
         return super().about(world, terms if terms.goods else terms.model_copy(update={"goods": ["all"]}))
 
     def words(self, actor: str, terms: SetQuota) -> str:
@@ -81,7 +85,9 @@ class Quota(Handler):
         """kg a week the sites run at, no more than the limits in force allow."""
         st, s = world.structure, world.state
         plan = np.bincount(st.r_site, weights=s.plan, minlength=len(st.sites))
-        return float(np.minimum(plan, np.nan_to_num(s.site_limit, posinf=np.inf) * _base_rate(world))[sites].sum())
+        ruled = sites & np.isfinite(s.site_limit)
+        plan[ruled] = np.minimum(plan[ruled], s.site_limit[ruled] * _base_rate(world)[ruled])
+        return float(plan[sites].sum())
 
     def sites(self, world: World, rule: Rule) -> Bools:
         """Sites a mining or smelting quota holds for (site,)."""

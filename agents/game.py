@@ -17,7 +17,7 @@ import pandas as pd
 from agents import results
 from agents.casting import cast
 from agents.command_log import read_log
-from agents.seat import Seat
+from agents.seat import Seat, latest_news
 from env import (
     TABLES,
     Command,
@@ -109,8 +109,9 @@ class Game(mesa.Model):
             _inject(world, actor, body, origin)
         orders: dict[str, list[Any]] = {}
         if self.playing:
+            newest = latest_news(world)
             for seat in self.seats:
-                if seat.party not in self.waiting and seat.is_due(world):
+                if seat.party not in self.waiting and seat.is_due(world, newest):
                     wish = seat.decide(observe(world, seat.party))
                     if wish:
                         orders[seat.party] = wish

@@ -32,12 +32,17 @@ class Seat(mesa.Agent):
         self.number = number
         self.seen_event = 0
 
-    def is_due(self, world: World) -> bool:
-        """In rhythm (seats take turns within a month or quarter), or woken by news since the last decision."""
+    def is_due(self, world: World, newest: dict[str, int]) -> bool:
+        """In rhythm (seats take turns within a month or quarter), or woken by news since the last decision.
+
+        `newest` is the number of the newest event of each kind (`latest_news`).
+        """
         if (world.week + self.number) % self.every_weeks == 0:
             return True
-        newest = latest_news(world)
-        if max([newest.get(kind, 0) for kind in self.wakes_on], default=0) <= self.seen_event:
+        for kind in self.wakes_on:
+            if newest.get(kind, 0) > self.seen_event:
+                break
+        else:
             return False
         for _, event, kind, actors, _, _ in reversed(world.state.news):
             if int(event[1:]) <= self.seen_event:
@@ -74,8 +79,5 @@ class Luck:
 
 
 def latest_news(world: World) -> dict[str, int]:
-    """Number of the newest event of each kind, worked out once a week for all seats."""
-    newest: dict[str, int] = world.once(
-        "latest_news", lambda w: {kind: int(event[1:]) for _, event, kind, _, _, _ in w.state.news}
-    )
-    return newest
+    """Number of the newest event of each kind."""
+    return {kind: int(event[1:]) for _, event, kind, _, _, _ in world.state.news}

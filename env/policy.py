@@ -36,9 +36,9 @@ def dated_tariffs(st: Structure, day: date) -> Floats:
             specific = (row.origin != "ALL") * 4 + (row.good_class in SPECIAL or row.good_class == SEG_CLASS) * 2
             specific += row.good_class not in ("all", "all goods")
             bases.setdefault((row.importer, basis), []).append((specific, row))
-    for (importer, _), rows in bases.items():
+    for (importer, _), rows in sorted(bases.items()):  # sums must not depend on the order of rows
         layer = np.full((len(st.goods), n), np.nan)
-        for _, row in sorted(rows, key=lambda x: x[0]):
+        for _, row in sorted(rows, key=lambda x: (x[0], x[1].good_class, x[1].origin, x[1].valid_from, x[1].rate)):
             goods = st.derived.class_goods[row.good_class]
             origins = list(range(n)) if row.origin == "ALL" else [st.nodes.index[row.origin]]
             for o in origins:
@@ -52,7 +52,10 @@ def dated_tariffs(st: Structure, day: date) -> Floats:
 def dated_export_taxes(st: Structure, day: date) -> Floats:
     """Unrefunded VAT plus export duty on a day (G, N exporter)."""
     out = np.zeros((len(st.goods), len(st.nodes)))
-    for row in st.spec.export_taxes:
+    order = sorted(
+        st.spec.export_taxes, key=lambda r: (r.exporter, r.good_class, r.valid_from, r.vat_rate, r.duty_rate)
+    )
+    for row in order:
         if row.exporter in st.nodes and _in_force(row, day):
             goods = st.derived.class_goods[row.good_class]
             out[goods, st.nodes.index[row.exporter]] += max(0.0, row.vat_rate - row.refund_rate) + row.duty_rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def carry_out(world: World, actor: str, body: object, origin: str, text: str = "
         if not isinstance(body, (Body, Mapping)):
             raise Refused(f"{type(body).__name__} is not a command; write a table with a kind and its fields")
         command = c.parse_command(body if isinstance(body, Body) else shown)
-        shown = _dump(command)
+        if command is not body:
+            shown = _dump(command)
         if actor not in world.structure.parties.index:
             raise Refused(f"unknown seat {actor!r}")
         kind = world.structure.party_kind[world.structure.parties.index[actor]]
@@ -99,10 +101,16 @@ def log(world: World, actor: str, body: dict[str, Any], origin: str, accepted: b
     world.record.commands.append(row)
 
 
+@cache
+def _needed(kind: type[Body]) -> frozenset[str]:
+    """Fields a command cannot do without, even where they are empty."""
+    return frozenset(name for name, info in kind.model_fields.items() if info.is_required())
+
+
 def _dump(body: object) -> dict[str, Any]:
     """A command as it is judged and logged: JSON that reads back as the same command, whatever was handed in."""
     if isinstance(body, Body):
-        needed = {name for name, info in type(body).model_fields.items() if info.is_required()}
+        needed = _needed(type(body))
         return {k: v for k, v in body.model_dump(mode="json").items() if v is not None or k in needed}
     if isinstance(body, Mapping):
         return {_text(key): _plain(value) for key, value in body.items()}

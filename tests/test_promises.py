@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -595,6 +595,21 @@ def test_order_of_rows_changes_nothing(lists: tuple[str, ...]) -> None:
     one, two = (play(opened(w, seed=1), 40) for w in (what, shuffled(what, lists)))
     for name in ("prices", "stocks", "use", "books", "flows"):
         assert keyed(one, name) == keyed(two, name), name
+
+
+def test_order_of_tariff_rows_changes_no_rate_in_any_week() -> None:
+    """Rows of one importer add up over legal bases: to the last bit the same sum, in whatever order they stand."""
+    from env.build import build_structure
+    from env.policy import dated_export_taxes, dated_tariffs
+
+    what = load_scenario("baseline")
+    plain = build_structure(what)
+    days = [date(2025, 1, 6) + timedelta(weeks=n) for n in range(0, 104, 4)]
+    for seed in (1, 2, 3):
+        mixed = build_structure(shuffled(what, ("tariffs", "export_taxes"), seed))
+        for day in days:
+            assert np.array_equal(dated_tariffs(plain, day), dated_tariffs(mixed, day)), (seed, day)
+            assert np.array_equal(dated_export_taxes(plain, day), dated_export_taxes(mixed, day)), (seed, day)
 
 
 def test_order_of_goods_changes_nothing_but_rounding() -> None:

@@ -1529,6 +1529,19 @@ def test_a_line_stops_when_its_stock_is_gone() -> None:
     assert row["output_lost_usd"] == near(30_000.0 * 400.0)
 
 
+def test_two_equal_users_share_a_shortage() -> None:
+    """Use falls by half, the mine (cost 45 USD/kg) digs less and less until stocks are gone: then both users, who lose
+    400 USD for each kg they miss, bid for what there is.  Neither goes without while the other works: each gets at
+    least a fifth of what is used in any quarter."""
+    world = opened(one_good(sites=[mine(cost=45.0)]))
+    world.state.demand_scale[:] = 0.5
+    play(world, 90)
+    rows = table(world, "use").pivot_table(index="date", columns="buyer", values="used_t")
+    for end in range(13, 91, 11):
+        quarter = rows.iloc[end - 13 : end].sum()
+        assert quarter.min() >= 0.2 * quarter.sum(), (end, quarter.to_dict())
+
+
 def test_dearer_material_is_used_less() -> None:
     """Felt price 21 % over base, elasticity -0.2: 50 x 1.21^-0.2 = 48.1 t."""
     world = opened(one_good())

@@ -122,11 +122,12 @@ class Ledger:
 #: how a payment enters the income statement: (item of the payer, sign), (item of the payee, sign)
 ENTRY: dict[str, tuple[tuple[int, float] | None, tuple[int, float] | None]] = {
     "goods": (None, (REVENUE, 1.0)),  # the buyer's side becomes inventory
-    "freight": (None, (OTHER, 1.0)),
-    "export_handling": (None, (OTHER, 1.0)),
-    "export_duty": (None, (OTHER, 1.0)),
-    "import_tariff": (None, (OTHER, 1.0)),
-    "variable_cost": (None, (OTHER, 1.0)),  # becomes part of inventory cost
+    # the next five become part of inventory cost: the payer's side is a memo of cash spent, no item of income
+    "freight": ((FREIGHT, -1.0), (OTHER, 1.0)),
+    "export_handling": ((FREIGHT, -1.0), (OTHER, 1.0)),
+    "export_duty": ((FREIGHT, -1.0), (OTHER, 1.0)),
+    "import_tariff": ((FREIGHT, -1.0), (OTHER, 1.0)),
+    "variable_cost": ((VARIABLE, -1.0), (OTHER, 1.0)),
     "fixed_cost": ((FIXED, -1.0), (OTHER, 1.0)),
     "product_sales": ((OTHER, -1.0), (REVENUE, 1.0)),
     "overhead": ((FIXED, -1.0), (OTHER, 1.0)),

@@ -128,7 +128,9 @@ def input_limits(world: World) -> Floats:
     ref = s.ref_dest[st.b_good, st.b_node]
     limit = np.full(len(ref), np.inf)
     users = st.b_role == 1
-    limit[users] = p["buyers.bid_cap"] * s.ref0_dest[st.b_good[users], st.b_node[users]]
+    # value in use is the same everywhere: the way there is paid once, not five times
+    good, node = st.b_good[users], st.b_node[users]
+    limit[users] = s.ref0_dest[good, node] + (p["buyers.bid_cap"] - 1.0) * st.base_price[good]
     margin = recipe_margins(world)
     site_margin = np.bincount(st.r_site, weights=margin * s.plan, minlength=len(st.sites)).astype(float)
     rows = np.flatnonzero(st.b_role == 0)

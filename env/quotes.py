@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KINDS = ("domestic", "fob", "delivered", "contract", "ask")
 DOMESTIC, FOB, DELIVERED, CONTRACT, ASK = range(5)
 ASK_NODE = "EUU"
+OUTBID = 1.1  # times the going price, for users who are short and were outbid
 MOST_LOOSE = 0.6  # part of the fundamental's weight that goes in full alarm
 ANCHOR_WEEKS = 26.0  # users in alarm give the fundamental up over this time, and come back to it as slowly
 PILE_FROM_WEEKS = 26.0  # ore stock beyond its usual cover from which it counts as unsold
@@ -231,11 +232,14 @@ def update_references(world: World, price_origin: Floats, price_dest: Floats, so
     price_origin = price_origin.copy()
     home = bought[g, st.hub] > 0
     price_origin[g[home], st.hub[home]] = np.fmin(price_origin[g, st.hub], price_dest[g, st.hub])[home]
-    for mean, price, traded, fund in (
+    # who is short and gets nothing learns from the market at the hub what it takes
+    going = fundamental_dest(world, s.mean_origin[g, st.hub])
+    outbid = fund_dest + s.alarm * np.maximum(OUTBID * going - fund_dest, 0.0)
+    for mean, price, traded, rest in (
         (s.mean_origin, price_origin, sold > 0, fund_origin),
-        (s.mean_dest, price_dest, bought > 0, fund_dest),
+        (s.mean_dest, price_dest, bought > 0, outbid),
     ):
-        pull = np.where(traded & (price > 0), price, mean + (fund - mean) * 0.5)
+        pull = np.where(traded & (price > 0), price, mean + (rest - mean) * (0.5 + 0.5 * s.alarm))
         step = np.clip(weight * (1.0 + 3.0 * s.alarm) * (pull / mean - 1.0), -limit, limit)
         mean *= 1.0 + step
     # who is short follows the market, not what the balance of the year says it should be

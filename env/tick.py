@@ -199,7 +199,7 @@ def _shortage(world: World) -> Floats:
     target = s.expected_use[rows] * s.cover_target[rows]
     held = sums(key, have, len(st.goods) * n)
     aim = sums(key, target, len(st.goods) * n)
-    cover = np.divide(held, aim, out=np.ones_like(held), where=aim > 0)
+    cover = np.divide(held, aim, out=np.ones_like(held), where=aim > 1e-9)
     return np.clip((0.7 - cover) / 0.5, 0.0, 1.0).reshape(len(st.goods), n)
 
 

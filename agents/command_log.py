@@ -43,6 +43,8 @@ def read_log(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
             continue  # the header
         found = list(_faults(file.name, number, entry))
         if not found:
+            if isinstance(entry.get("body"), dict) and entry["kind"]:
+                entry["body"].setdefault("kind", entry["kind"])
             rows.append((number, entry))
         faults += found
     if not any(line.strip() for line in lines):
@@ -50,6 +52,30 @@ def read_log(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
     if faults:
         raise InputError(faults)
     return rows
+
+
+def check_header(path: str | Path, scenario: str, digest: str, seed: int) -> None:
+    """A log with a header must come from this scenario (by its hash) and this seed.
+
+    Raises `InputError` naming both sides.  Logs written by hand have no header and pass.
+    """
+    file = Path(path)
+    with file.open(encoding="utf-8") as lines:
+        try:
+            head = json.loads(lines.readline())
+        except ValueError:  # `read_log` reports it
+            return
+    if not isinstance(head, dict) or "kind" in head or "actor" in head:
+        return
+    theirs = (head.get("scenario_hash", digest), head.get("seed", seed))
+    if theirs == (digest, seed):
+        return
+    played = f"scenario {head.get('scenario', '?')} (hash {str(theirs[0])[:12]}), seed {theirs[1]}"
+    changed = head.get("overrides")
+    if isinstance(changed, dict) and changed:
+        played += "".join(f", --set {key}={value}" for key, value in changed.items())
+    message = f"the log is of {played}, not of scenario {scenario} (hash {digest[:12]}), seed {seed}"
+    raise InputError.one(message, "replay it with the scenario, --seed and --set it was played with", file=file.name)
 
 
 def _faults(file: str, number: int, entry: object) -> Iterator[Fault]:

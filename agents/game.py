@@ -16,7 +16,7 @@ import pandas as pd
 
 from agents import results
 from agents.casting import cast
-from agents.command_log import read_log
+from agents.command_log import check_header, read_log
 from agents.seat import Seat, latest_news
 from env import (
     TABLES,
@@ -70,6 +70,8 @@ class Game(mesa.Model):
         self.overrides = dict(overrides or {})
         self.spec = load_scenario(scenario, self.overrides) if isinstance(scenario, (str, Path)) else scenario
         self.scenario_hash = scenario_hash(self.spec)
+        if replay is not None and Path(replay).is_file():
+            check_header(replay, self.spec.name, self.scenario_hash, seed)
         self.world: World = build_world(self.spec, seed)
         self.world.record.keep = _kept(tables)
         self.playing = self.spec.strategies and replay is None

@@ -31,8 +31,10 @@ SHOWN = (
 )  # fmt: skip
 THIN_MARKET_USD_PER_WEEK = 50_000.0
 SHOWN_PLACE = {"domestic": None, "fob": None, "delivered": "EUU", "contract": "EUU", "ask": "EUU"}
+QUARTER_WEEKS = 13
+#: rank of kinds of events in the summary: rules that close lanes, then what followed, then plans
 WEIGHT = {
-    "default": 6.0, "set_control_list": 9.0, "embargo": 9.0, "floor": 8.0, "terminate": 6.0, "stoppage": 7.0,
+    "default": 4.5, "set_control_list": 9.0, "embargo": 9.0, "floor": 8.0, "terminate": 6.0, "stoppage": 7.0,
     "set_quota": 5.0, "tariff": 4.0, "set_tariff": 5.0, "set_licence_dial": 3.0, "offtake": 3.0, "fid": 3.0,
     "project": 2.0, "hold": 4.0,
 }  # fmt: skip
@@ -126,7 +128,8 @@ def summary(game: Game) -> dict[str, Any]:
     """Prices then and now, shares, stoppages, defaults, largest events, three moves explained."""
     return {
         "scenario": game.spec.name, "seed": game.world.seed, "start": game.spec.start.isoformat(), "weeks": game.week,
-        "prices": _prices(game), "shares": _shares(game), "stoppages": _stoppages(game),
+        "prices": _prices(game), "shares": _shares(game), "output_lost_usd": _lost_usd(game),
+        "stoppages": _stoppages(game),
         "defaults": [e for e in _plain(game) if e["kind"] == "default"], "events": _largest(game),
         "explained": _explained(game),
     }  # fmt: skip
@@ -236,20 +239,38 @@ def _stoppages(game: Game) -> list[dict[str, Any]]:
             "first_date": str(game.world.record._dates(np.array([record.weeks[first].week]))[0]),
             "output_lost_usd": float(lost[:, cols].sum()),
         })  # fmt: skip
-    return sorted(rows, key=lambda r: -float(r["output_lost_usd"]))[:12]
+    return sorted(rows, key=lambda r: -float(r["output_lost_usd"]))
+
+
+def _lost_usd(game: Game) -> float:
+    """Output lost of all users, stops of less than half a week included."""
+    return float(sum(w.lost.sum() for w in game.world.record.weeks))
 
 
 def _largest(game: Game) -> list[dict[str, Any]]:
-    """Five largest events by kind and reach, one of each text, in order of date."""
+    """Five largest events, one of each text and two of a kind at most, in order of date.
+
+    By kind (`WEIGHT`: what usually moves more trade stands higher) and within a kind by reach: output lost by all users
+    in the quarter that begins with it.
+    """
+    lost = {w.week: float(w.lost.sum()) for w in game.world.record.weeks}
     seen: set[str] = set()
     ranked = []
-    for e in _plain(game):
+    for e in game.world.record.events:
         if e["text"] in seen:
             continue
         seen.add(e["text"])
-        ranked.append((-(WEIGHT.get(e["kind"], 1.0)), e["date"], e))
-    chosen = [e for _, _, e in sorted(ranked, key=lambda r: (r[0], r[1]))[:5]]
-    return sorted(chosen, key=lambda e: e["date"])
+        reach = sum(lost.get(e["week"] + k, 0.0) for k in range(QUARTER_WEEKS))
+        ranked.append((-WEIGHT.get(e["kind"], 1.0), -reach, e["date"], e["id"]))
+    kinds: dict[str, int] = {}
+    chosen: set[str] = set()
+    by_id = {e["id"]: e for e in _plain(game)}
+    for *_, event in sorted(ranked):
+        kind = by_id[event]["kind"]
+        kinds[kind] = kinds.get(kind, 0) + 1
+        if kinds[kind] <= 2 and len(chosen) < 5:
+            chosen.add(event)
+    return sorted((by_id[event] for event in chosen), key=lambda e: (e["date"], e["id"]))
 
 
 def _explained(game: Game) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -68,7 +69,12 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
             [Fault(str(path), None, "", "strategy", f"fails on import: {error}", "make it import cleanly")]
         ) from error
     if hasattr(module, "Strategy"):
-        return module.Strategy()  # type: ignore[no-any-return]
+        try:
+            return module.Strategy()  # type: ignore[no-any-return]
+        except Exception as error:
+            raise InputError(
+                [Fault(str(path), None, "", "strategy", f"Strategy() fails: {error}", "make it need no arguments")]
+            ) from error
     if hasattr(module, "decide"):
         return module
     raise InputError(
@@ -77,12 +83,29 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
 
 
 def call(strategy: Strategy, observation: Observation, rng: np.random.Generator) -> list[Any]:
-    """Ask a strategy; anything but a list of commands is its author's error."""
-    commands: object = strategy.decide(observation, rng)  # other people's code: its answer may be anything
+    """Ask a strategy; an exception, or anything but a list of commands, is its author's error (`InputError`)."""
+    try:
+        commands: object = strategy.decide(observation, rng)  # other people's code: its answer may be anything
+    except Exception as error:
+        if type(strategy).__module__ in BUILT_IN.values():
+            raise  # ours: a fault of the program
+        what = f"the strategy fails: {type(error).__name__}: {error}"
+        raise InputError([_fault(strategy, observation, what, "correct it", error)]) from error
     if commands is None:
         return []
     if not isinstance(commands, (list, tuple)):
-        raise TypeError(
-            f"the strategy of {observation.party} returned {type(commands).__name__}, not a list of commands"
-        )
+        what = f"the strategy returned {type(commands).__name__}, not a list of commands"
+        raise InputError([_fault(strategy, observation, what, "return a list, empty for nothing to do")])
     return list(commands)
+
+
+def _fault(
+    strategy: Strategy, observation: Observation, what: str, remedy: str, error: Exception | None = None
+) -> Fault:
+    """Seat, file, line, week and what went wrong in somebody's strategy."""
+    code = getattr(getattr(strategy, "decide", None), "__code__", None)
+    file = str(getattr(code, "co_filename", "") or type(strategy).__name__)
+    trace = traceback.extract_tb(error.__traceback__) if error is not None else []
+    lines = [frame.lineno for frame in trace if frame.filename == file]
+    where = f"{observation.party}, week of {observation.calendar['date']}"
+    return Fault(file, lines[-1] if lines else None, where, "", what, remedy)

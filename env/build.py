@@ -400,7 +400,7 @@ def _opening_state(st: Structure) -> State:
         for k in range(st.ri_ptr[r], st.ri_ptr[r + 1]):
             s.expected_use[st.buy_slot[holder, int(st.ri_good[k])]] += st.ri_coef[k] * s.plan[r]
     s.expected_use[st.u_slot] = st.u_base_kg
-    s.soe_cap = np.full(n_s, np.nan)
+    s.soe_cap, s.support = np.full(n_s, np.nan), np.zeros(n_s)
     s.wants = sums(st.b_good, s.expected_use, n_g)
     total = np.bincount(st.s_good, weights=s.flow, minlength=n_g)
     # of a surplus co-product only what is used sells

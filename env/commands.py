@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
-from env.body import Body
+from env.body import Body, Price, SomeTonnes, Tonnes
 from env.instruments import HANDLERS
-from env.spec import NonNegative, PlaceCode, Positive, Share
+from env.spec import PlaceCode, Share
 
 
 # ---- firms ----------------------------------------------------------------------------------------------
@@ -40,8 +40,8 @@ class SetOrder(Body):
     rule: Literal["cover", "ladder"] = "cover"
     side: Literal["buy", "sell"] = "buy"
     cover_weeks: Annotated[float, Field(ge=0, le=156)] | None = None
-    tonnes_per_week: NonNegative = 0.0
-    limit_usd_per_kg: NonNegative = 0.0
+    tonnes_per_week: Tonnes = 0.0
+    limit_usd_per_kg: Price = 0.0
     weeks: Annotated[int, Field(ge=1, le=520)] = 4
 
 
@@ -73,7 +73,7 @@ class StartProject(Body):
 
     kind: Literal["start_project"] = "start_project"
     site: str
-    tonnes_per_year: NonNegative = 0.0
+    tonnes_per_year: Tonnes = 0.0
 
 
 class AdvanceProject(Body):
@@ -100,11 +100,11 @@ class OfferContract(Body):
     good: str
     seller_node: PlaceCode
     buyer_node: PlaceCode
-    tonnes_per_year: Positive
+    tonnes_per_year: SomeTonnes
     start: date
     years: Annotated[float, Field(gt=0, le=30)]
     price_rule: Literal["fixed", "index"] = "index"
-    price_usd_per_kg: NonNegative = 0.0
+    price_usd_per_kg: Price = 0.0
     index_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
     index_lag_weeks: Annotated[int, Field(ge=1, le=52)] = 4
     min_take_share: Share = 0.8

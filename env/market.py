@@ -145,13 +145,13 @@ def input_limits(world: World) -> Floats:
 def recipe_margins(world: World) -> Floats:
     """Margin over variable cost at expected prices (R,), USD per kg of throughput.
 
-    Outputs at what this seller has been getting (programme prices included), inputs at the local reference.
+    Outputs at what this seller has been getting (programme prices and price floors included), inputs at the local reference.
     """
     st, s = world.structure, world.state
     sold = np.divide(s.sales, s.flow, out=np.ones_like(s.flow), where=s.flow > 0)
     # of a surplus co-product only the part that sells counts
     part = np.where(st.finishing_cost[st.ro_good] > 0.0, np.clip(sold, 0.0, 1.0)[st.ro_slot], 1.0)
-    price = s.sale_price[st.ro_slot] * part
+    price = (s.sale_price + s.support)[st.ro_slot] * part
     worth = np.bincount(st.ro_recipe, weights=st.ro_coef * price, minlength=len(st.r_site))
     return worth * s.site_recovery[st.r_site] - _input_cost(world) - s.site_cost[st.r_site]
 

@@ -177,6 +177,7 @@ def weekly_rules(world: World) -> None:
     """What rules do each week before orders: output limits, stockpile bids, price targets."""
     s = world.state
     s.soe_cap[:] = np.nan
+    s.support[:] = 0.0
     limit = np.full(len(world.structure.sites), np.inf)
     for rule in active_rules(world):
         HANDLERS[rule.kind].weekly(world, rule)

@@ -18,6 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+# ceilings keep a slip of the pen from breaking the arithmetic; the world stays far below them
+Price = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
+SomePrice = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
+Tonnes = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
+Money = Annotated[float, Field(ge=0.0, le=1e13, allow_inf_nan=False)]
+Balance = Annotated[float, Field(ge=-1e13, le=1e13, allow_inf_nan=False)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 PlaceCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
@@ -64,11 +70,11 @@ class GoodSpec(Row):
     elements: dict[str, NonNegative] = Field(default_factory=dict)
     deposit: str = ""
     reo_kg_per_kg: NonNegative = 1.0
-    base_price_usd_per_kg: Positive
-    base_fob_usd_per_kg: Positive | None = None
-    finishing_cost_usd_per_kg: NonNegative = 0.0
+    base_price_usd_per_kg: SomePrice
+    base_fob_usd_per_kg: SomePrice | None = None
+    finishing_cost_usd_per_kg: Price = 0.0
     export_cost_share: NonNegative = 0.0
-    conversion_cost_usd_per_kg: float = 0.0
+    conversion_cost_usd_per_kg: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] = 0.0
     payable_share: NonNegative = 1.0
     payable_content: dict[Slug, NonNegative] = Field(default_factory=dict)
     ladder_steepness: NonNegative = 1.0
@@ -83,8 +89,8 @@ class PartySpec(Row):
     name: str = ""
     kind: PartyKind
     place: PlaceCode
-    cash_usd: float = 0.0
-    debt_usd: NonNegative = 0.0
+    cash_usd: Balance = 0.0
+    debt_usd: Money = 0.0
     interest_rate: Share = 0.055
     soft_budget: bool = False
     estimate: bool = True
@@ -96,7 +102,7 @@ class RecipeSpec(Row):
     batch: str
     inputs_kg_per_kg: dict[Slug, NonNegative] = Field(default_factory=dict)
     outputs_kg_per_kg: dict[Slug, NonNegative] = Field(default_factory=dict)
-    base_t: NonNegative = 0.0
+    base_t: Tonnes = 0.0
 
 
 class SiteSpec(Row):
@@ -112,17 +118,17 @@ class SiteSpec(Row):
     node: PlaceCode
     stage: SiteStage
     deposit: str = ""
-    nameplate_t: NonNegative
+    nameplate_t: Tonnes
     ramp: Share = 1.0
     status: Literal["operating", "idle", "planned"] = "operating"
-    variable_cost_usd_per_kg: NonNegative = 0.0
-    fixed_cost_usd_per_year: NonNegative = 0.0
+    variable_cost_usd_per_kg: Price = 0.0
+    fixed_cost_usd_per_year: Money = 0.0
     lag_weeks: Annotated[int, Field(ge=0, le=9)] = 0
     response: Literal["firm", "clay", "loose"] = "firm"
     held_goods: list[Slug] = Field(default_factory=list)
     recipes: list[RecipeSpec] = Field(default_factory=list)
     feed_firm: Slug | None = None
-    capex_usd: NonNegative = 0.0
+    capex_usd: Money = 0.0
     announced_start: date | None = None
     estimate: bool = True
 
@@ -150,12 +156,12 @@ class UseSpec(Row):
     party: Slug
     node: PlaceCode
     user_class: UserClass = "civil"
-    goods_t: dict[Slug, NonNegative]
+    goods_t: dict[Slug, Tonnes]
     growth_pct_per_year: float = 0.0
     growth_low_pct_per_year: float = 0.0
     elasticity: Annotated[float, Field(le=0.0)] = -0.1
-    margin_lost_usd_per_kg: NonNegative = 0.0
-    output_value_usd_per_kg: NonNegative = 0.0
+    margin_lost_usd_per_kg: Price = 0.0
+    output_value_usd_per_kg: Price = 0.0
     cover_weeks: NonNegative = 4.0
     substitutes: list[SubstituteSpec] = Field(default_factory=list)
     estimate: bool = True
@@ -205,13 +211,13 @@ class ContractSpec(Row):
     buyer_node: PlaceCode
     seller_holder: str = ""
     buyer_holder: str = ""
-    volume_t_per_year: NonNegative
+    volume_t_per_year: Tonnes
     share_of_need: Share = 0.0
     rolling: bool = False
     start: date
     end: date
     price_rule: Literal["fixed", "index"] = "index"
-    price_usd_per_kg: NonNegative = 0.0
+    price_usd_per_kg: Price = 0.0
     index_factor: NonNegative = 1.0
     index_lag_weeks: Annotated[int, Field(ge=0, le=52)] = 4
     min_take_share: Share = 0.8
@@ -225,7 +231,7 @@ class StockSpec(Row):
     holder: str
     node: PlaceCode
     good: Slug
-    tonnes: NonNegative
+    tonnes: Tonnes
 
 
 class TraderSpec(Row):
@@ -234,8 +240,8 @@ class TraderSpec(Row):
     party: Slug
     node: PlaceCode
     good: Slug
-    target_t: NonNegative
-    capital_usd: NonNegative = 0.0
+    target_t: Tonnes
+    capital_usd: Money = 0.0
 
 
 class EventSpec(Row):

@@ -181,6 +181,7 @@ class State:
     margin_base: Floats = field(default_factory=lambda: np.zeros(0))  # (R,) at the opening, at most zero
     flow: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) smoothed weekly make
     sale_price: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) smoothed price received
+    support: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) USD/kg a floor adds to what a seller gets
     soe_cap: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) price target of an SOE, NaN = none
     sales: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) smoothed weekly sales
     share: Floats = field(default_factory=lambda: np.zeros(0))  # (S,) share of wants that come to this seller

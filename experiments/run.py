@@ -7,13 +7,13 @@ line can get wrong is checked before the first week and before anything is writt
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
@@ -41,16 +41,19 @@ class Occupied(Exception):
 
 def check_out(out: Path) -> None:
     """The folder must be new or empty.  Raises `Occupied` (a folder with content) or `InputError` (a file)."""
-    for place in (out, *out.parents):
-        if place.exists() and not place.is_dir():
-            what = "is a file, not a folder" if place == out else f"cannot be a folder: {place} is a file"
-            raise InputError.one(what, "name a folder that does not exist yet", file=f"--out {out}")
-        if place.is_dir():
-            if not os.access(place, os.W_OK):
-                raise InputError.one(f"{place} may not be written to", "name another folder", file=f"--out {out}")
-            break
-    if not out.is_dir() or not any(out.iterdir()):
-        return
+    try:
+        for place in (out, *out.parents):
+            if place.exists() and not place.is_dir():
+                what = "is a file, not a folder" if place == out else f"cannot be a folder: {place} is a file"
+                raise InputError.one(what, "name a folder that does not exist yet", file=f"--out {out}")
+            if place.is_dir():
+                # the only sure way to know: root and file systems of the kernel have their own ideas of permission
+                Path(tempfile.mkdtemp(prefix=".offtake-", dir=place.parent if place == out else place)).rmdir()
+                break
+        if not out.is_dir() or not any(out.iterdir()):
+            return
+    except OSError as error:
+        raise _unwritable(out, error) from error
     manifest = out / "manifest.json"
     if manifest.is_file():
         try:
@@ -60,6 +63,11 @@ def check_out(out: Path) -> None:
             name, seed = "unknown", "unknown"
         raise Occupied(f"{out} already holds a run (scenario {name}, seed {seed}); name another folder or remove it")
     raise Occupied(f"{out} holds files that are not an Offtake run; name another folder")
+
+
+def _unwritable(out: Path, error: OSError) -> InputError:
+    """The folder cannot be made or filled."""
+    return InputError.one(f"may not be written to: {error.strerror}", "name another folder", file=f"--out {out}")
 
 
 def check_tables(names: Sequence[str] | None) -> None:
@@ -117,8 +125,8 @@ def check_until(until: date | None, spec: WorldSpec) -> None:
 # ---------------------------------------------------------------- interruptions and progress
 
 
-class Interrupted(Exception):
-    """A signal asked for the end of the run; `code` is the exit code."""
+class Interrupted(BaseException):
+    """A signal asked for the end of the run; `code` is the exit code.  No error: a strategy may not swallow it."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"interrupted ({code})")
@@ -204,6 +212,8 @@ def run(
 
     Raises `InputError` before anything is written when something of the input is wrong.
     """
+    if out is not None and not out.strip():
+        raise InputError.one("is empty", "name a folder that does not exist yet", file="--out")
     folder = Path(out) if out is not None else None
     try:
         if folder is not None:
@@ -232,13 +242,43 @@ def run(
         tables=tables,
     )
     code = _play(game, until, show=sys.stderr.isatty() and not (quiet or as_json))
-    manifest = game.write(folder, complete=code == 0) if folder is not None else game.manifest()
+    try:
+        manifest = game.write(folder, complete=code == 0) if folder is not None else game.manifest()
+    except OSError as error:
+        raise _unwritable(folder or Path(), error) from error
     if as_json:
         manifest = {**manifest, "complete": code == 0, "summary": game.summary()}
         print(json.dumps(manifest, indent=1, default=str))
     elif not quiet:
         print_summary(game.summary(), manifest, folder, interrupted=code != 0)
+    if (commands or replay) and not quiet:
+        for note in _not_done(game):
+            print(note, file=sys.stderr)
     return code
+
+
+def _not_done(game: Game) -> Iterator[str]:
+    """What came of a log's commands of people and events that the world refused or that lie after the last week."""
+    refused = [
+        f"{row['date']} {row['actor']} {row['kind'] or 'command'}: {row['reason']}"
+        for row in game.world.record.commands
+        if row["origin"] in ("human", "event") and not row["accepted"]
+    ]
+    if refused:
+        yield f"{_count(len(refused), 'refused')}, first: {refused[0]}"
+    late = [
+        f"{game.spec.start + timedelta(weeks=week)} {actor} {body.get('kind', 'command')}"
+        for week, rows in sorted(game.log.items())
+        for actor, body, origin in rows
+        if week >= game.week and origin in ("human", "event")
+    ]
+    if late:
+        end = game.date - timedelta(weeks=1)
+        yield f"{_count(len(late), 'not played')} (the last week is that of {end}), first: {late[0]}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 command was {what}" if number == 1 else f"{number} commands were {what}"
 
 
 def _play(game: Game, until: date | None, show: bool) -> int:
@@ -335,7 +375,9 @@ def _prices(console: Console, summary: Mapping[str, Any]) -> None:
             str(row.get("tax_basis", "")),
             number(row.get("then")),
             number(row.get("now")),
-            _percent(row.get("change_pct"), signed=True),
+            _percent(row.get("change_pct"), signed=True)
+            if row.get("volume_t") or row.get("kind") == "ask"
+            else "no trade",
             number(row.get("volume_t")),
         )
         good = name
@@ -371,7 +413,7 @@ def _stoppages(console: Console, summary: Mapping[str, Any]) -> None:
     if not rows:
         console.print("[bold]Stopped lines[/bold]\nNo user had to stop for want of material.")
         return
-    total = sum(row.get("output_lost_usd") or 0.0 for row in rows)
+    total = summary.get("output_lost_usd") or 0.0
     table = _table(
         "who",
         "end use",
@@ -436,11 +478,12 @@ def _explained(console: Console, summary: Mapping[str, Any]) -> None:
     console.print()
     heads = {"contracts": "contr.", "expectations": "expect."}  # 80 columns are few
     columns = ["move", "when", ">change", *(f">{heads.get(part, part)}" for part in PARTS)]
-    table = _table(*columns, title="Largest price moves and what they came from, percentage points")
+    table = _table(*columns, title="Largest moves of a cleared price and what they came from, percentage points")
     table.columns[1].no_wrap = True
     for row in rows[:3]:
         parts = row.get("parts") or {}
-        what = f"{row.get('good')} {row.get('kind', '')} {row.get('place', '')}".strip()
+        way = f"{number(row.get('before'))} to {number(row.get('after'))}"
+        what = f"{row.get('good')} {row.get('kind', '')} {row.get('place', '')}, {way}"
         shown = [number(parts.get(part), 0) for part in PARTS]
         table.add_row(what, str(row.get("date")), _percent(row.get("change_pct"), signed=True), *shown)
     console.print(table)

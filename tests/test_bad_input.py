@@ -208,6 +208,12 @@ LINES = (
      r"there is no field 'nameplate' to set; did you mean 'nameplate_t'\?"),
     ("set_negative", ["run", "one_mine_one_buyer", "--set", "site.MINE.nameplate_t=-5"],
      r"--set \(site\.MINE\.nameplate_t\): '-5' is below 0; write tonnes a year, for instance 50700"),
+    ("set_cash_too_low", ["run", "one_mine_one_buyer", "--set", "party.miner.cash_usd=-1e30"],
+     r"'-1e30' is below -1e\+13; write USD"),
+    ("set_price_too_high", ["run", "one_mine_one_buyer", "--set", "good.ndpr_oxide.base_price_usd_per_kg=1e308"],
+     r"'1e308' is above 1e\+06; write USD per kg"),
+    ("set_too_many_tonnes", ["run", "one_mine_one_buyer", "--set", "site.MINE.nameplate_t=1e15"],
+     r"'1e15' is above 1e\+09; write tonnes a year"),
     ("set_no_such_good", ["run", "one_mine_one_buyer", "--set", "good.gold.base_price_usd_per_kg=5"],
      r"there is no good 'gold'; see 'offtake scenarios show'"),
     ("set_half_a_name", ["run", "one_mine_one_buyer", "--set", "good.ndpr_oxide=5"], r"; write good\.CODE\.FIELD"),
@@ -269,6 +275,72 @@ def test_out_holds_something_else(cli: Callable[..., Result], tmp_path: Path) ->
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.docx").write_text("years of work")
     assert_faults(cli("run", "still", "--out", "out"), [r"out holds files that are not an Offtake run; name"], code=6)
+
+
+@pytest.mark.parametrize(("out", "expected"), [("/proc/x", "may not be written to: .*; name"), ("", "is empty; name")])
+def test_out_cannot_be_written(out: str, expected: str, cli: Callable[..., Result]) -> None:
+    assert_faults(cli("run", "still", "--out", out), [f"--out ?{out}: {expected}"])
+
+
+# ---------------------------------------------------------------- strategies and logs that go wrong while playing
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("1 / 0", r"mine\.py line 2 .*: the strategy fails: ZeroDivisionError: .*; correct"),
+        ("5", r"returned int, not a list"),
+    ],
+)
+def test_strategy_goes_wrong(answer: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(f"def decide(observation, rng):\n    return {answer}\n")
+    result = CliRunner().invoke(main, ["run", "one_mine_one_buyer", "--strategy", "miner=mine.py", "--out", "out"])
+    assert_faults(result, [expected, r"mine\.py .*\(miner, week of 2025-\d\d-\d\d\): the strategy"])
+    assert not (tmp_path / "out").exists()
+
+
+HEAD = {
+    "schema": 1,
+    "scenario": "still",
+    "scenario_hash": "0123456789abcdef",
+    "seed": 4,
+    "overrides": {"demand": "low"},
+}
+CUT = {"date": "2025-02-17", "actor": "miner", "kind": "plan_output", "body": {"site": "MINE", "share": 0.5}}
+
+
+def write_log(path: Path, *rows: dict[str, object]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_log_of_another_run(cli: Callable[..., Result], tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.jsonl", HEAD, CUT)
+    expected = (
+        r"log\.jsonl: the log is of scenario still \(hash 0123456789ab\), seed 4, --set demand=low, "
+        r"not of scenario one_mine_one_buyer \(hash \w{12}\), seed 1; replay it with"
+    )
+    assert_faults(cli("run", "one_mine_one_buyer", "--seed", "1", "--replay", log), [expected])
+
+
+def test_refused_and_late_commands_are_told(cli: Callable[..., Result], tmp_path: Path) -> None:
+    """The kind outside `body` is enough; what the world refuses, or never sees, is said on stderr."""
+    huge = {"good": "ndpr_oxide", "tonnes_per_week": 1e12, "limit_usd_per_kg": 1e9}
+    rows = [CUT, {**CUT, "kind": "set_order", "body": huge}, {**CUT, "date": "2026-02-16"}]
+    line = [
+        "run",
+        "one_mine_one_buyer",
+        "--until",
+        "2025-06-30",
+        "--commands",
+        write_log(tmp_path / "log.jsonl", *rows),
+    ]
+    result = cli(*line)
+    assert result.exit_code == 0
+    assert re.search(r"^1 command was refused, first: 2025-02-17 miner set_order: .*less than or equal", result.stderr)
+    assert "1 command was not played (the last week is that of 2025-06-30), first: 2026-02-16 miner" in result.stderr
+    assert cli(*line, "--quiet").stderr == ""
 
 
 # ---------------------------------------------------------------- the real program

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from busy_chain import busy
 from conftest import Run
+from pydantic import ValidationError
 from tiny_worlds import (
     OX,
     chain,
@@ -37,7 +38,7 @@ from tiny_worlds import (
 )
 
 from agents import Game
-from env import MAY, InputError, World, build_world, load_scenario, observe, tick
+from env import MAY, InputError, World, build_world, load_scenario, observe, parse_command, tick
 from env.shocks import cut_mines, scale_demand, scale_prices
 from env.spec import WorldSpec
 
@@ -271,7 +272,7 @@ NOTHING: dict[str, tuple[str, dict[str, Any]]] = {
     "duty on a good without exports": ("chn", {"kind": "set_duty", "goods": ["swarf"], "rate": 0.5}),
     "export quota far above trade": (
         "chn",
-        {"kind": "set_quota", "scope": "export", "goods": ["magnet_n"], "tonnes_per_year": 1e9},
+        {"kind": "set_quota", "scope": "export", "goods": ["magnet_n"], "tonnes_per_year": 1e7},
     ),
     "export quota of another place": (
         "jpn",
@@ -1200,3 +1201,22 @@ def test_a_plant_and_its_lane(tmp_path: Path) -> None:
     )
     world = play(opened(what), 20)
     assert table(world, "process").query("site == 'MET' and tonnes > 0")["tonnes"].sum() > 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "stockpile_buy", "good": OX, "tonnes_per_week": 1e12, "limit_usd_per_kg": 100.0},
+        {"kind": "stockpile_buy", "good": OX, "tonnes_per_week": 1.0, "limit_usd_per_kg": 1e9},
+        {"kind": "stockpile_release", "good": OX, "tonnes_per_week": 1e12},
+        {"kind": "set_order", "good": OX, "tonnes_per_week": 1e12},
+        {"kind": "set_quota", "tonnes_per_year": 1e12},
+        {"kind": "set_price_target", "good": OX, "price_usd_per_kg": 1e9},
+        {"kind": "set_tariff", "goods": [OX], "origin": "CHN", "rate": 1e3},
+        {"kind": "set_duty", "goods": [OX], "rate": 1e3},
+        {"kind": "start_project", "site": "MINE", "tonnes_per_year": 1e12},
+    ],
+)
+def test_commands_have_ceilings(body: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="less than or equal to"):
+        parse_command(body)

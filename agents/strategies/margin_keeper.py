@@ -15,7 +15,7 @@ WELL_USED = 0.85
 EXPANSION = 0.15
 GOOD_MARGIN = 0.06
 LEAST_RUNWAY_WEEKS = 13
-TOO_MUCH_ORE_WEEKS, ENOUGH_ORE_WEEKS, LEAST_MINING = 104.0, 26.0, 0.05
+TOO_MUCH_ORE_WEEKS, ENOUGH_ORE_WEEKS, LEAST_MINING = 78.0, 26.0, 0.05
 
 
 class Strategy:
@@ -58,7 +58,7 @@ class Strategy:
             return [Restart(site=site["site"])]
         if site["stage"] == "mine" and site["running"]:  # ore nobody takes is not dug for ever
             if site["stock_weeks"] > TOO_MUCH_ORE_WEEKS and site["capability_t_per_week"] > 0:
-                share = 0.5 * site["throughput_t_per_week"] / site["capability_t_per_week"]
+                share = 0.9 * site["throughput_t_per_week"] / site["capability_t_per_week"]
                 return [PlanOutput(site=site["site"], share=round(min(1.0, max(LEAST_MINING, share)), 3))]
             if site["stock_weeks"] < ENOUGH_ORE_WEEKS and site["planned_share"] is not None:
                 return [PlanOutput(site=site["site"], share=None)]
@@ -82,26 +82,13 @@ class Strategy:
         project = site["project"]
         if not project["decision_due"]:
             return []
-        margin = self.expected_margin(observation, site)
+        margin = float(site["margin_now_usd_per_kg"])  # at going prices, floors in force included
         npv = project_npv_usd(site, margin_usd_per_kg=margin, hurdle=self.hurdle)
         if npv > 0.0:
             return [AdvanceProject(project=project["id"])]
         if npv < -3.0 * project["budget_usd"]:
             return [CancelProject(project=project["id"])]
         return []
-
-    def expected_margin(self, observation: Observation, site: dict[str, Any]) -> float:
-        """Margin a kg at going prices, lifted by a price floor where one is in force for what the site makes."""
-        margin = float(site["margin_now_usd_per_kg"])
-        for rule in observation.policy:
-            if (
-                rule["kind"] == "offer_floor"
-                and rule["terms"]["to"] == observation.party
-                and site["stage"].startswith("separation")
-            ):
-                quote = observation.quotes[rule["terms"]["good"]]["domestic"] or 0.0
-                margin += 0.15 * max(0.0, rule["terms"]["floor_usd_per_kg"] - quote)
-        return margin
 
     def answer(self, observation: Observation, mail: dict[str, Any]) -> Accept | Reject:
         """Sign floors, and offtakes that are no worse than the market."""

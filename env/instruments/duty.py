@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from env.body import Body, Weeks
+from env.body import Body, Rate, Weeks
 from env.instruments.base import Handler, Rule, goods_mask, node_of
-from env.spec import NonNegative
 
 if TYPE_CHECKING:
     from env.world import Floats, World
@@ -19,7 +18,7 @@ class SetDuty(Body):
 
     kind: Literal["set_duty"] = "set_duty"
     goods: list[str] = Field(min_length=1)
-    rate: NonNegative
+    rate: Rate
     weeks: Weeks = None
 
 

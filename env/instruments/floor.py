@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from env.body import Body
+from env.body import Body, Price, SomePrice, Tonnes
 from env.calendar import WEEKS_PER_YEAR, is_quarter_start
 from env.instruments.base import Handler, Rule
 from env.quotes import DOMESTIC
-from env.spec import NonNegative, Positive, Share
+from env.spec import NonNegative, Share
 
 if TYPE_CHECKING:
     from env.books import Ledger
@@ -27,14 +27,14 @@ class OfferFloor(Body):
     kind: Literal["offer_floor"] = "offer_floor"
     to: str
     good: str
-    floor_usd_per_kg: Positive
+    floor_usd_per_kg: SomePrice
     start: date
     years: Annotated[float, Field(gt=0, le=40)] = 10.0
-    upside_above_usd_per_kg: NonNegative = 0.0
+    upside_above_usd_per_kg: Price = 0.0
     upside_share: Share = 0.0
     upside_cap_usd: NonNegative = 0.0
     stockpiled_share: Share = 1.0
-    eligible_t_per_year: NonNegative = 0.0
+    eligible_t_per_year: Tonnes = 0.0
 
 
 class PriceFloor(Handler):
@@ -47,6 +47,13 @@ class PriceFloor(Handler):
     def scope(self, rule: Rule) -> tuple[object, ...]:
         """One floor per seller and good."""
         return (rule.kind, rule.actor, rule.terms.to, rule.terms.good)
+
+    def weekly(self, world: World, rule: Rule) -> None:
+        """The seller plans with what the floor adds to the price it gets."""
+        st, s, t = world.structure, world.state, rule.terms
+        g = st.goods.index[t.good]
+        mine = (st.s_good == g) & (st.derived.s_party == st.parties.index[t.to])
+        s.support[mine] = max(0.0, t.floor_usd_per_kg - float(s.index_price[DOMESTIC, g, st.hub[g]]))
 
     def settle(self, world: World, rule: Rule, ledger: Ledger) -> None:
         """Count the week's kilograms and reference; pay at quarter's end."""

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from env.body import Body
+from env.body import Body, Price
 from env.instruments.base import Handler, Rule, node_of, refuse_good
-from env.spec import NonNegative
 
 if TYPE_CHECKING:
     from env.world import World
@@ -20,7 +19,7 @@ class SetPriceTarget(Body):
 
     kind: Literal["set_price_target"] = "set_price_target"
     good: str
-    price_usd_per_kg: NonNegative
+    price_usd_per_kg: Price
     weeks: Annotated[int, Field(ge=1, le=520)] = 52
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import Field
 
 from env.axes import sums
-from env.body import Body, Weeks
+from env.body import Body, Tonnes, Weeks
 from env.calendar import WEEKS_PER_YEAR
 from env.instruments.base import Handler, Rule, goods_mask, node_of, refuse_node
-from env.spec import NonNegative, PlaceCode
+from env.spec import PlaceCode
 from env.world import Bools
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SetQuota(Body):
     goods: list[str] = Field(default_factory=list)
     sites: list[str] = Field(default_factory=list)
     destination: PlaceCode | None = None
-    tonnes_per_year: NonNegative
+    tonnes_per_year: Tonnes
     phase_in_weeks: Annotated[int, Field(ge=0, le=260)] = 0
     weeks: Weeks = None
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from env.body import Body
+from env.body import Body, Price, SomePrice, Tonnes
 from env.contracts import find_slot
 from env.instruments.base import Handler, Rule, refuse_good
-from env.spec import NonNegative, Positive
 
 if TYPE_CHECKING:
     from env.world import World
@@ -31,8 +30,8 @@ class StockpileBuy(Body):
 
     kind: Literal["stockpile_buy"] = "stockpile_buy"
     good: str
-    tonnes_per_week: NonNegative
-    limit_usd_per_kg: Positive
+    tonnes_per_week: Tonnes
+    limit_usd_per_kg: SomePrice
     weeks: Annotated[int, Field(ge=1, le=520)] = 13
 
 
@@ -69,8 +68,8 @@ class StockpileRelease(Body):
 
     kind: Literal["stockpile_release"] = "stockpile_release"
     good: str
-    tonnes_per_week: NonNegative
-    limit_usd_per_kg: NonNegative = 0.0
+    tonnes_per_week: Tonnes
+    limit_usd_per_kg: Price = 0.0
     weeks: Annotated[int, Field(ge=1, le=520)] = 13
 
 

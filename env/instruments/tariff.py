@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from env.body import Body, Weeks
+from env.body import Body, Rate, Weeks
 from env.instruments.base import Handler, Rule, goods_mask, node_of, refuse_node
-from env.spec import NonNegative, PlaceCode
+from env.spec import PlaceCode
 
 if TYPE_CHECKING:
     from env.world import Floats, World
@@ -24,7 +24,7 @@ class SetTariff(Body):
     kind: Literal["set_tariff"] = "set_tariff"
     goods: list[str] = Field(min_length=1)
     origin: PlaceCode
-    rate: NonNegative
+    rate: Rate
     weeks: Weeks = None
 
 

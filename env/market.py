@@ -145,7 +145,7 @@ def input_limits(world: World) -> Floats:
 def recipe_margins(world: World) -> Floats:
     """Margin over variable cost at expected prices (R,), USD per kg of throughput.
 
-    Outputs at what this seller has been getting (programme prices and price floors included), inputs at the local reference.
+    Outputs at what this seller has been getting (programme prices and floors included), inputs at the local reference.
     """
     st, s = world.structure, world.state
     sold = np.divide(s.sales, s.flow, out=np.ones_like(s.flow), where=s.flow > 0)

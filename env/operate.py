@@ -72,7 +72,7 @@ def plan(world: World) -> None:
     margin = recipe_margins(world)
     s.margin += (margin - s.margin) / p["plants.smoothing_weeks"]
     cap_site = capability(world)
-    wish = np.where(st.r_pull, _to_order(world), _pushed(world))
+    wish = np.where(st.r_pull, _to_order(world, cap_site), _pushed(world))
     share = np.where(np.isnan(s.plan_override), 1.0, s.plan_override)
     by_hand = ~np.isnan(s.plan_override[st.r_site])
     speed = p["plants.max_change"]
@@ -152,7 +152,7 @@ def source_rate(world: World) -> tuple[Floats, Floats]:
     return own, np.where(ruled, ceiling, np.inf)
 
 
-def _to_order(world: World) -> Floats:
+def _to_order(world: World, cap_site: Floats) -> Floats:
     """Metal and magnets: this seller's share of what buyers want, plus the gap of finished stock.
 
     A plant on its ramp has no share yet: it fills its line as far as its stock finds takers.
@@ -164,7 +164,7 @@ def _to_order(world: World) -> Floats:
     orders = s.share[slot] * s.wants[good]
     young = ~np.isnan(s.ramp_from[st.r_site, 0]) & (st.r_base_kg <= 0.0)
     sites = np.bincount(st.r_site, weights=st.r_pull, minlength=len(st.sites))[st.r_site]
-    room = capability(world)[st.r_site] * MATURE_UTILISATION / np.maximum(sites, 1.0)
+    room = cap_site[st.r_site] * MATURE_UTILISATION / np.maximum(sites, 1.0)
     orders = np.where(young, np.maximum(orders, room), orders)
     target = np.where(young, np.maximum(orders, s.flow[slot]), s.flow[slot]) * s.s_cover_target[slot]
     return np.maximum(orders + (target - stock) / p["plants.tau_weeks"], 0.0)

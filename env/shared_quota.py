@@ -109,22 +109,18 @@ def clear_with_quotas(world: World, desk: Desk, term: Deals) -> tuple[Deals, Des
                 results[g] = tuple(result)
         if moved < 1e-6:
             break
-    prices = [rule.totals.get("price", 0.0) for rule in rules]
+    priced = list(zip(rules, masks, strict=True))
     cap = desk.cap
     if overlap:
         cap = _held_to(rules, masks, allowed, results, desk.cap)
         if cap is not desk.cap:
             for g in results:
-                held = _with_prices(books[g], g, list(zip(rules, masks, strict=True)))
+                held = _with_prices(books[g], g, priced)
                 results[g] = tuple(clear_book(*held[:7], cap[g], s.dual_guess[g]))
     rents, cost = {}, desk.cost.copy()
     for g in results:
-        rent = np.zeros_like(books[g][6])
-        for price, (goods, lanes) in zip(prices, masks, strict=True):
-            if goods[g]:
-                rent += np.where(lanes, price, 0.0)
-        rents[g] = rent
-        cost[g] += rent[:, :: len(CLASSES)]
+        rents[g] = _quota_price(g, priced)
+        cost[g] += rents[g][:, :: len(CLASSES)]
     for g, book in books.items():
         if g not in results:
             results[g] = clear_book(*book, s.dual_guess[g])
@@ -155,13 +151,18 @@ def _held_to(
     return out
 
 
-def _with_prices(book: market.Book, g: int, rules: list[tuple[Rule, tuple[Bools, Bools]]]) -> market.Book:
-    """A book with the prices of other quotas on its lanes."""
-    cost = book[6]
+def _quota_price(g: int, rules: list[tuple[Rule, tuple[Bools, Bools]]]) -> Floats:
+    """What the quotas add to the lanes of good `g` (N, D) USD/kg."""
+    price = np.zeros(rules[0][1][1].shape)
     for rule, (goods, lanes) in rules:
         if goods[g]:
-            cost = cost + np.where(lanes, rule.totals.get("price", 0.0), 0.0)
-    return (*book[:6], cost, book[7])
+            price += np.where(lanes, rule.totals.get("price", 0.0), 0.0)
+    return price
+
+
+def _with_prices(book: market.Book, g: int, rules: list[tuple[Rule, tuple[Bools, Bools]]]) -> market.Book:
+    """A book with the prices of these quotas on its lanes."""
+    return (*book[:6], book[6] + _quota_price(g, rules), book[7]) if rules else book
 
 
 def draw_quotas(world: World, shipped: list[Shipments]) -> None:

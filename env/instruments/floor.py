@@ -15,7 +15,7 @@ from env.spec import NonNegative, Share
 
 if TYPE_CHECKING:
     from env.books import Ledger
-    from env.world import World
+    from env.world import Bools, World
 
 
 class OfferFloor(Body):
@@ -52,15 +52,20 @@ class PriceFloor(Handler):
         """The seller plans with what the floor adds to the price it gets."""
         st, s, t = world.structure, world.state, rule.terms
         g = st.goods.index[t.good]
-        mine = (st.s_good == g) & (st.derived.s_party == st.parties.index[t.to])
-        s.support[mine] = max(0.0, t.floor_usd_per_kg - float(s.index_price[DOMESTIC, g, st.hub[g]]))
+        s.support[self.slots(world, rule)] = max(0.0, t.floor_usd_per_kg - float(s.index_price[DOMESTIC, g, st.hub[g]]))
+
+    def slots(self, world: World, rule: Rule) -> Bools:
+        """Where the seller sells the good (S,)."""
+        st, t = world.structure, rule.terms
+        mine: Bools = (st.s_good == st.goods.index[t.good]) & (st.derived.s_party == st.parties.index[t.to])
+        return mine
 
     def settle(self, world: World, rule: Rule, ledger: Ledger) -> None:
         """Count the week's kilograms and reference; pay at quarter's end."""
         st, s, t, total = world.structure, world.state, rule.terms, rule.totals
         g = st.goods.index[t.good]
         seller = st.parties.index[t.to]
-        mine = (st.s_good == g) & (st.holder_party[st.s_holder] == seller)
+        mine = self.slots(world, rule)
         made = float(s.week_made[mine].sum())
         sold = float(s.week_sold[mine].sum())
         # own use further down the chain counts as sold, as in the published agreement on all production
